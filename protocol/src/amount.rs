@@ -1,0 +1,217 @@
+//! An amount as a meter sends it, and its exact conversion into the fixed unit of a table column.
+//!
+//! ```text
+//!   mantissa x 2^exp2 x 10^exp10 unit   -->   integer in the fixed unit (rounded half away from zero, and said so)
+//!   945      x 1      x 10^-2    kWh    -->   34 020 000 J
+//! ```
+//!
+//! Promises: integers only, 128 bits inside; the same display gives the same integer. Refuses: binary floating
+//! point arithmetic (a real32 comes in as its bits), and values that do not fit 64 bits.
+
+/// A unit on the wire: what it measures is its dimension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Unit {
+    /// Watt hour.
+    WattHour,
+    /// Joule.
+    Joule,
+    /// Cubic metre.
+    CubicMetre,
+    /// Watt.
+    Watt,
+    /// Joule an hour.
+    JoulePerHour,
+    /// Cubic metre an hour.
+    CubicMetrePerHour,
+    /// Cubic metre a minute.
+    CubicMetrePerMinute,
+    /// Cubic metre a second.
+    CubicMetrePerSecond,
+    /// Degree Celsius.
+    Celsius,
+    /// Kelvin, of a difference.
+    Kelvin,
+    /// Second.
+    Second,
+    /// Minute.
+    Minute,
+    /// Hour.
+    Hour,
+    /// Day.
+    Day,
+    /// A number without unit, or whose unit no column has.
+    Plain,
+}
+
+/// What a unit measures; the fixed unit of each is in [`crate::meter`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Dimension {
+    /// Fixed unit J.
+    Energy,
+    /// Fixed unit mL.
+    Volume,
+    /// Fixed unit mW.
+    Power,
+    /// Fixed unit mL/h.
+    Flow,
+    /// Fixed unit m°C.
+    Temperature,
+    /// Fixed unit mK.
+    Difference,
+    /// Fixed unit s.
+    Duration,
+    /// No unit.
+    Plain,
+}
+
+impl Unit {
+    /// What it measures.
+    pub const fn dimension(self) -> Dimension {
+        match self {
+            Self::WattHour | Self::Joule => Dimension::Energy,
+            Self::CubicMetre => Dimension::Volume,
+            Self::Watt | Self::JoulePerHour => Dimension::Power,
+            Self::CubicMetrePerHour | Self::CubicMetrePerMinute | Self::CubicMetrePerSecond => Dimension::Flow,
+            Self::Celsius => Dimension::Temperature,
+            Self::Kelvin => Dimension::Difference,
+            Self::Second | Self::Minute | Self::Hour | Self::Day => Dimension::Duration,
+            Self::Plain => Dimension::Plain,
+        }
+    }
+
+    /// One of it in the fixed unit, as numerator and denominator.
+    const fn in_fixed(self) -> (i128, i128) {
+        match self {
+            Self::WattHour | Self::Hour => (3600, 1),
+            Self::Joule | Self::Second | Self::Plain => (1, 1),
+            Self::CubicMetre | Self::CubicMetrePerHour => (1_000_000, 1),
+            Self::Watt | Self::Celsius | Self::Kelvin => (1000, 1),
+            Self::JoulePerHour => (1000, 3600),
+            Self::CubicMetrePerMinute => (60_000_000, 1),
+            Self::CubicMetrePerSecond => (3_600_000_000, 1),
+            Self::Minute => (60, 1),
+            Self::Day => (86_400, 1),
+        }
+    }
+}
+
+/// An exact amount: `mantissa x 2^exp2 x 10^exp10` of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Amount {
+    mantissa: i128,
+    exp2: i32,
+    exp10: i32,
+    unit: Unit,
+}
+
+/// An amount in its fixed unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fixed {
+    /// The integer.
+    pub value: i64,
+    /// Whether the amount was finer than the fixed unit.
+    pub rounded: bool,
+}
+
+impl Amount {
+    /// `mantissa x 10^exp10` of `unit`.
+    pub fn decimal(mantissa: i64, exp10: i32, unit: Unit) -> Self {
+        Self { mantissa: mantissa.into(), exp2: 0, exp10, unit }
+    }
+
+    /// The value of an IEEE 754 single (EN 13757-3 annex A, type H), by its bits; `None` for NaN and infinities.
+    pub fn real32(bits: u32) -> Option<Self> {
+        let fraction = i128::from(bits & 0x007F_FFFF);
+        let (mantissa, exp2) = match (bits >> 23) & 0xFF {
+            0xFF => return None,
+            0 => (fraction, -149),
+            exponent => (fraction | 0x0080_0000, exponent as i32 - 150),
+        };
+        let mantissa = if bits >> 31 == 1 { -mantissa } else { mantissa };
+        Some(Self { mantissa, exp2, exp10: 0, unit: Unit::Plain })
+    }
+
+    /// The same number, ten to the `exp10` as large, of `unit`.
+    #[must_use]
+    pub const fn scaled(self, exp10: i32, unit: Unit) -> Self {
+        Self { exp10: self.exp10.saturating_add(exp10), unit, ..self }
+    }
+
+    /// The unit.
+    pub const fn unit(&self) -> Unit {
+        self.unit
+    }
+
+    /// The amount in the fixed unit of its dimension; `None` where it does not fit 64 bits.
+    pub fn fixed(&self) -> Option<Fixed> {
+        let (times, over) = self.unit.in_fixed();
+        let mut top = self.mantissa.checked_mul(times)?;
+        top = top.checked_mul(power(10, self.exp10)?)?;
+        top = top.checked_mul(power(2, self.exp2)?)?;
+        let bottom = power(10, self.exp10.saturating_neg())
+            .zip(power(2, self.exp2.saturating_neg()))
+            .and_then(|(tens, twos)| tens.checked_mul(twos)?.checked_mul(over)?.checked_mul(2));
+        match bottom {
+            Some(twice) => divide(top, twice / 2),
+            // The divisor alone exceeds 126 bits; what fits the numerator is then nearer to nothing than to one half.
+            None if top.unsigned_abs() < 1 << 124 => Some(Fixed { value: 0, rounded: top != 0 }),
+            None => None,
+        }
+    }
+}
+
+/// `base^exponent`, 1 for exponents below one, `None` where it does not fit.
+fn power(base: i128, exponent: i32) -> Option<i128> {
+    base.checked_pow(u32::try_from(exponent).unwrap_or(0))
+}
+
+fn divide(top: i128, bottom: i128) -> Option<Fixed> {
+    let (quotient, rest) = (top / bottom, top % bottom);
+    let away = i128::from(rest.abs() >= bottom - rest.abs());
+    let value = quotient.checked_add(if rest == 0 { 0 } else { away * rest.signum() })?;
+    Some(Fixed { value: i64::try_from(value).ok()?, rounded: rest != 0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fixed(mantissa: i64, exp10: i32, unit: Unit) -> Option<(i64, bool)> {
+        Amount::decimal(mantissa, exp10, unit).fixed().map(|f| (f.value, f.rounded))
+    }
+
+    #[test]
+    fn watt_hours_and_joules_are_both_whole_joules() {
+        assert_eq!(fixed(945, 1, Unit::WattHour), Some((34_020_000, false)));
+        assert_eq!(fixed(7, 9, Unit::Joule), Some((7_000_000_000, false)));
+    }
+
+    #[test]
+    fn finer_than_the_unit_is_rounded_half_away_from_zero_and_said_so() {
+        assert_eq!(fixed(1, -3, Unit::WattHour), Some((4, true)));
+        assert_eq!(fixed(5, -4, Unit::Celsius), Some((1, true)));
+        assert_eq!(fixed(-5, -4, Unit::Celsius), Some((-1, true)));
+        assert_eq!(fixed(4, -4, Unit::Celsius), Some((0, true)));
+        assert_eq!(fixed(3600, 0, Unit::JoulePerHour), Some((1000, false)));
+        assert_eq!(fixed(1, 0, Unit::JoulePerHour), Some((0, true)));
+    }
+
+    #[test]
+    fn what_does_not_fit_sixty_four_bits_is_refused() {
+        assert_eq!(fixed(i64::MAX, 0, Unit::WattHour), None);
+        assert_eq!(fixed(1, 60, Unit::Joule), None);
+    }
+
+    #[test]
+    fn a_real32_is_taken_bit_by_bit() {
+        let celsius = |real: f32| Amount::real32(real.to_bits()).and_then(|a| a.scaled(0, Unit::Celsius).fixed());
+        assert_eq!(celsius(92.0), Some(Fixed { value: 92_000, rounded: false }));
+        assert_eq!(celsius(-0.5), Some(Fixed { value: -500, rounded: false }));
+        assert_eq!(celsius(21.536_703), Some(Fixed { value: 21_537, rounded: true }));
+        assert_eq!(celsius(f32::MIN_POSITIVE), Some(Fixed { value: 0, rounded: true }));
+        assert_eq!(celsius(f32::from_bits(1)), Some(Fixed { value: 0, rounded: true }));
+        assert_eq!(celsius(f32::MAX), None);
+        assert_eq!(Amount::real32(f32::NAN.to_bits()), None);
+        assert_eq!(Amount::real32(f32::INFINITY.to_bits()), None);
+    }
+}

@@ -1,0 +1,116 @@
+//! Bytes both towers share: binary-coded decimal both ways, the sum checksum, a cursor that never indexes.
+//!
+//! ```text
+//!   12345678  <-- BCD, least significant byte first -->  78 56 34 12
+//! ```
+//!
+//! Promises: no panic on any input; running short is `None`. Refuses: knowing what the bytes mean.
+
+/// The sum of all bytes modulo 256 (EN 13757-2 / IEC 60870-5-2 format class FT 1.2; CJ/T 188 clause 7).
+pub fn checksum(bytes: &[u8]) -> u8 {
+    bytes.iter().fold(0, |sum, byte| sum.wrapping_add(*byte))
+}
+
+/// The number in BCD `bytes`, least significant first; `None` where a digit is not 0..9 or there are over 19 digits.
+pub fn bcd_decode(bytes: &[u8]) -> Option<u64> {
+    bytes.iter().rev().try_fold(0_u64, |number, byte| {
+        let (high, low) = (byte >> 4, byte & 0x0F);
+        if high > 9 || low > 9 {
+            return None;
+        }
+        number.checked_mul(100)?.checked_add(u64::from(high * 10 + low))
+    })
+}
+
+/// `number` as `len` bytes of BCD, least significant first; `None` where it needs more digits.
+pub fn bcd_encode(number: u64, len: usize) -> Option<Vec<u8>> {
+    let mut rest = number;
+    let bytes = (0..len)
+        .map(|_| {
+            let pair = (rest % 100) as u8;
+            rest /= 100;
+            pair / 10 * 16 + pair % 10
+        })
+        .collect();
+    (rest == 0).then_some(bytes)
+}
+
+/// The two-digit number in one BCD byte.
+pub fn bcd_byte(byte: u8) -> Option<u8> {
+    bcd_decode(&[byte]).map(|number| number as u8)
+}
+
+/// Reads bytes front to back; running short is `None` and consumes nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Cursor<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Cursor<'a> {
+    /// A cursor before the first of `bytes`.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// The next byte.
+    pub fn byte(&mut self) -> Option<u8> {
+        let (first, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(*first)
+    }
+
+    /// The next `count` bytes.
+    pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(count)?;
+        self.rest = rest;
+        Some(taken)
+    }
+
+    /// The next `N` bytes as an array.
+    pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (taken, rest) = self.rest.split_first_chunk::<N>()?;
+        self.rest = rest;
+        Some(*taken)
+    }
+
+    /// The next byte, left where it is.
+    pub fn peek(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    /// All that is left, left where it is.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Whether nothing is left.
+    pub const fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bcd_goes_both_ways_least_significant_byte_first() {
+        assert_eq!(bcd_encode(12_345_678, 4), Some(vec![0x78, 0x56, 0x34, 0x12]));
+        assert_eq!(bcd_decode(&[0x78, 0x56, 0x34, 0x12]), Some(12_345_678));
+    }
+
+    #[test]
+    fn a_digit_above_nine_is_no_number_and_a_number_too_long_is_not_cut() {
+        assert_eq!(bcd_decode(&[0x0A]), None);
+        assert_eq!(bcd_decode(&[0xF0]), None);
+        assert_eq!(bcd_encode(100, 1), None);
+    }
+
+    #[test]
+    fn a_short_read_consumes_nothing() {
+        let mut cursor = Cursor::new(&[1, 2]);
+        assert_eq!(cursor.take(3), None);
+        assert_eq!(cursor.array::<2>(), Some([1, 2]));
+        assert_eq!(cursor.byte(), None);
+    }
+}

@@ -1,0 +1,47 @@
+//! Current data to a reading, as a profile says.
+//!
+//! Promises: decimals and columns come from the profile; a value marked invalid is absent and said so.
+//! Refuses: columns whose field the meter does not have.
+
+use super::frame::Frame;
+use super::heat::{Heat, Shown};
+use crate::amount::{Amount, Unit};
+use crate::gather::Gathering;
+use crate::meter::{Address, Quality, Reading};
+use crate::profile::{Cjt188Column, Cjt188Profile, HeatField};
+
+/// Years before this one are a clock never set.
+const FIRST_YEAR: u16 = 2000;
+
+pub(super) fn assemble(heat: &Heat, profile: &Cjt188Profile, frame: &Frame) -> Reading {
+    let mut gathering = Gathering::default();
+    for column in &profile.columns {
+        gathering.put(column.quantity, amount(heat, column));
+    }
+    if heat.status.is_battery_low() {
+        gathering.doubt(Quality::LOW_BATTERY);
+    }
+    if heat.clock.is_none_or(|clock| clock.year < FIRST_YEAR) {
+        gathering.doubt(Quality::CLOCK_OFF);
+    }
+    let (measurements, quality) = gathering.finish();
+    let identity = Address::Cjt188(frame.address).to_string();
+    let raw = frame.encode_after(0);
+    Reading { identity, measurements, meter_time: heat.clock, valve: heat.status.valve(), quality, raw }
+}
+
+fn amount(heat: &Heat, column: &Cjt188Column) -> Option<Amount> {
+    let decimals = i32::from(column.decimals);
+    let shown = |shown: &Shown| shown.amount(decimals);
+    let bare = |digits: Option<u32>, unit| digits.map(|digits| Amount::decimal(digits.into(), -decimals, unit));
+    match column.field {
+        HeatField::Settled => shown(&heat.settled),
+        HeatField::Energy => shown(&heat.energy),
+        HeatField::Power => shown(&heat.power),
+        HeatField::Flow => shown(&heat.flow),
+        HeatField::Volume => shown(&heat.volume),
+        HeatField::SupplyTemp => bare(heat.supply_temp, Unit::Celsius),
+        HeatField::ReturnTemp => bare(heat.return_temp, Unit::Celsius),
+        HeatField::Hours => bare(heat.hours, Unit::Hour),
+    }
+}

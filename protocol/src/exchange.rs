@@ -1,0 +1,181 @@
+//! One grammar for every dialogue between a node and a meter, whatever the meter speaks.
+//!
+//! ```text
+//!            poll -> Send(bytes)       write these bytes, then poll again
+//!            poll -> Await(time)       read; hand bytes to handle_bytes, or call handle_timeout after `time`
+//!            poll -> Done(answer)      the dialogue is over; every later poll says the same
+//!
+//!   Exchange::read ----> Send --> Await --+--> Done(Reading | Refused | Lost)
+//!                         ^               |
+//!                         +--- repeat ----+    (bounded: Timing::repeats)
+//! ```
+//!
+//! Promises: no I/O, no clock, no dice; bytes may come split, merged or with noise between; the work per byte is
+//! bounded; a wrong checksum never becomes a reading. Refuses: knowing what carries the bytes.
+
+use std::time::Duration;
+
+use crate::meter::{Action, Address, Reading, ValveState};
+use crate::{cjt188, mbus};
+
+/// Everything a dialogue must know about its meter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Where the meter is reached; decides the dialect.
+    pub address: Address,
+    /// How the line behaves.
+    pub timing: Timing,
+    /// The meter's profile by name; `None` recognises it by its answer.
+    pub profile: Option<String>,
+}
+
+/// How a line behaves, in the terms of its standard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timing {
+    /// Line speed, bit/s. One character is 11 bits (8E1, EN 13757-2).
+    pub baud: u32,
+    /// Added to the standard's answer time: gateways and radio links may need seconds.
+    pub extra: Duration,
+    /// How often an unanswered request is repeated, at most.
+    pub repeats: u8,
+}
+
+impl Timing {
+    /// The time `count` characters of 11 bits occupy the line.
+    pub fn characters(&self, count: usize) -> Duration {
+        Duration::from_micros((count as u64).saturating_mul(11_000_000) / u64::from(self.baud.max(1)))
+    }
+}
+
+/// What the driver of a dialogue does next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Write these bytes to the line.
+    Send(Vec<u8>),
+    /// Read from the line; after this long without [`Exchange::handle_bytes`] call [`Exchange::handle_timeout`].
+    Await(Duration),
+    /// Over.
+    Done(Answer),
+}
+
+/// The meter answered (a value or a refusal), or the line did not carry an answer: never one variant for both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The meter answered a read.
+    Reading(Reading),
+    /// The meter accepted an action; where it said so, what its valve is doing.
+    Accepted {
+        /// The state the meter claims; travel may still go on.
+        valve: Option<ValveState>,
+    },
+    /// The meter answered that it will not.
+    Refused(Refusal),
+    /// The line carried no usable answer.
+    Lost(LineFault),
+}
+
+/// Why a meter will not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The meter's own code: M-Bus application error, CJ/T 188 status, Modbus exception; 0 where there is none.
+    pub code: u16,
+    /// The same in words.
+    pub text: String,
+}
+
+/// Why no usable answer came. Names are durable: they become reasons of missed slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LineFault {
+    /// Nothing came.
+    Silent,
+    /// Something came, and its checksum was wrong.
+    BadChecksum,
+    /// Something came that is no frame of the dialect.
+    Garbled,
+    /// Several meters answered at once.
+    Collision,
+    /// A sound frame came from another meter than the one asked.
+    WrongMeter,
+    /// A sound frame came whose content cannot be read without guessing.
+    Undecodable,
+    /// The channel itself failed (closed, unplugged, gateway gone). Said by the driver, never by a dialogue.
+    LineDown,
+}
+
+impl LineFault {
+    /// The name used in tables and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Silent => "no-answer",
+            Self::BadChecksum => "bad-checksum",
+            Self::Garbled => "garbled",
+            Self::Collision => "collision",
+            Self::WrongMeter => "wrong-meter",
+            Self::Undecodable => "undecodable",
+            Self::LineDown => "line-down",
+        }
+    }
+}
+
+/// One dialogue with one meter.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    tower: Tower,
+}
+
+#[derive(Debug, Clone)]
+enum Tower {
+    Mbus(mbus::exchange::Dialogue),
+    Cjt188(cjt188::exchange::Dialogue),
+    Impossible(Answer),
+}
+
+impl Exchange {
+    /// A dialogue that reads the meter's current values.
+    pub fn read(target: &Target) -> Self {
+        Self::perform(target, Action::ReadNow)
+    }
+
+    /// A dialogue that asks `action` of the meter. A valve action ends with the meter's acknowledgement; whether
+    /// the valve has arrived is a later [`Exchange::read`].
+    pub fn perform(target: &Target, action: Action) -> Self {
+        let tower = match target.address {
+            Address::MbusPrimary(_) | Address::MbusSecondary { .. } => {
+                Tower::Mbus(mbus::exchange::Dialogue::new(target, action))
+            }
+            Address::Cjt188(_) => Tower::Cjt188(cjt188::exchange::Dialogue::new(target, action)),
+            Address::ModbusUnit(_) => Tower::Impossible(Answer::Refused(Refusal {
+                code: 0,
+                text: "modbus meters are not read by this version".to_owned(),
+            })),
+        };
+        Self { tower }
+    }
+
+    /// What to do next.
+    pub fn poll(&mut self) -> Step {
+        match &mut self.tower {
+            Tower::Mbus(dialogue) => dialogue.poll(),
+            Tower::Cjt188(dialogue) => dialogue.poll(),
+            Tower::Impossible(answer) => Step::Done(answer.clone()),
+        }
+    }
+
+    /// Bytes came: half a frame, two frames, or noise.
+    pub fn handle_bytes(&mut self, bytes: &[u8]) {
+        match &mut self.tower {
+            Tower::Mbus(dialogue) => dialogue.handle_bytes(bytes),
+            Tower::Cjt188(dialogue) => dialogue.handle_bytes(bytes),
+            Tower::Impossible(_) => {}
+        }
+    }
+
+    /// The time of the last [`Step::Await`] passed.
+    pub fn handle_timeout(&mut self) {
+        match &mut self.tower {
+            Tower::Mbus(dialogue) => dialogue.handle_timeout(),
+            Tower::Cjt188(dialogue) => dialogue.handle_timeout(),
+            Tower::Impossible(_) => {}
+        }
+    }
+}

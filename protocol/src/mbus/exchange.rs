@@ -1,0 +1,323 @@
+//! The master's dialogue with one M-Bus slave (EN 13757-2 clause 5.7, EN 13757-3 clauses 10 and 11).
+//!
+//! ```text
+//!   primary      Reset (SND_NKE -> E5) ----------------------+--> Read (REQ_UD2 -> RSP_UD, again while 1F) --> Reading
+//!   secondary    Select (SND_UD CI 52 to FD -> E5) ----------+--> Command (SND_UD CI 51 -> E5) -------------> Accepted
+//!   unanswered: the same frame with the same FCB, Timing::repeats times; then one Reset and one last try
+//! ```
+//!
+//! Promises: one's own echo, noise and late frames are stepped over; what is told as lost names the most telling
+//! thing that came. Refuses: an answer from another address, and to join more than [`MOST_TELEGRAMS`] telegrams.
+
+use std::time::Duration;
+
+use super::frame::{self, Frame, FrameFault, Scanner, ci, control};
+use super::payload::{Payload, application_error};
+use super::reading;
+use super::selection::Selection;
+use crate::exchange::{Answer, LineFault, Refusal, Step, Target};
+use crate::meter::{Action, Address};
+use crate::profile::{self, MbusProfile};
+
+/// The most telegrams joined into one answer: some meters announce more for ever.
+pub const MOST_TELEGRAMS: usize = 16;
+/// The most bytes listened to for one request, in bytes: a babbling line is not waited out.
+const MOST_HEARD: usize = 2048;
+/// The answer time of EN 13757-2 is 330 bit times, 30 characters of 11 bits, ...
+const ANSWER_CHARACTERS: usize = 30;
+/// ... and 50 ms.
+const ANSWER_FIXED: Duration = Duration::from_millis(50);
+
+/// One dialogue.
+#[derive(Debug, Clone)]
+pub struct Dialogue {
+    target: Target,
+    action: Action,
+    profile: Option<&'static MbusProfile>,
+    stage: Stage,
+    phase: Phase,
+    /// Repeats left for the frame of this stage.
+    repeats: u8,
+    recovered: bool,
+    fcb: bool,
+    scanner: Scanner,
+    worst: LineFault,
+    telegrams: Vec<Payload>,
+    last_records: Vec<u8>,
+    raw: Vec<u8>,
+}
+
+/// What is being asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Reset,
+    Select,
+    Read,
+    Command,
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Phase {
+    Speak,
+    Listen { heard: usize },
+    Over(Answer),
+}
+
+impl Dialogue {
+    /// A dialogue that asks `action` of `target`.
+    pub fn new(target: &Target, action: Action) -> Self {
+        let profile = profile::mbus(target.profile.as_deref());
+        let mut dialogue = Self {
+            target: target.clone(),
+            action,
+            profile,
+            stage: Stage::Reset,
+            phase: Phase::Speak,
+            repeats: target.timing.repeats,
+            recovered: false,
+            fcb: true,
+            scanner: Scanner::new(),
+            worst: LineFault::Silent,
+            telegrams: Vec::new(),
+            last_records: Vec::new(),
+            raw: Vec::new(),
+        };
+        if dialogue.selection().is_some() {
+            dialogue.stage = Stage::Select;
+        }
+        if let Some(why) = dialogue.impossible() {
+            dialogue.finish(Answer::Refused(Refusal { code: 0, text: why }));
+        }
+        dialogue
+    }
+
+    /// What to do next.
+    pub fn poll(&mut self) -> Step {
+        match &self.phase {
+            Phase::Speak => {
+                let bytes = self.request().encode();
+                self.scanner = Scanner::new();
+                self.phase = Phase::Listen { heard: 0 };
+                Step::Send(bytes)
+            }
+            Phase::Listen { .. } => Step::Await(self.patience()),
+            Phase::Over(answer) => Step::Done(answer.clone()),
+        }
+    }
+
+    /// Bytes came.
+    pub fn handle_bytes(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(frame::LONGEST) {
+            let Phase::Listen { heard } = &mut self.phase else { return };
+            *heard = heard.saturating_add(chunk.len());
+            let babbling = *heard > MOST_HEARD;
+            self.scanner.push(chunk);
+            self.handle_frames();
+            if babbling && matches!(self.phase, Phase::Listen { .. }) {
+                self.note(LineFault::Garbled);
+                self.handle_timeout();
+            }
+        }
+    }
+
+    /// The time of the last [`Step::Await`] passed.
+    pub fn handle_timeout(&mut self) {
+        self.scanner.close_gap();
+        self.handle_frames();
+        if matches!(self.phase, Phase::Listen { .. }) {
+            self.try_again();
+        }
+    }
+
+    fn handle_frames(&mut self) {
+        while matches!(self.phase, Phase::Listen { .. }) {
+            match self.scanner.next() {
+                None => return,
+                Some(Ok(frame)) if frame.is_from_master() => {}
+                Some(Ok(frame)) => self.handle_frame(frame),
+                Some(Err(FrameFault::BadChecksum)) => self.note(LineFault::BadChecksum),
+                Some(Err(FrameFault::Garbage(_))) => self.note(LineFault::Garbled),
+            }
+        }
+    }
+
+    fn handle_frame(&mut self, frame: Frame) {
+        match (self.stage, frame) {
+            (Stage::Reset, Frame::Ack) => self.enter(if self.is_secondary() { Stage::Select } else { self.asking() }),
+            (Stage::Select, Frame::Ack) => self.enter(self.asking()),
+            (Stage::Command, Frame::Ack) => self.finish(Answer::Accepted { valve: None }),
+            (Stage::Read | Stage::Command, Frame::Long { control, address, ci, data })
+                if control & control::KIND == control::RSP_UD =>
+            {
+                self.handle_reply(control, address, ci, data);
+            }
+            (_, Frame::Long { address, .. }) if !self.is_from_asked(address) => self.note(LineFault::WrongMeter),
+            (_, Frame::Ack | Frame::Short { .. } | Frame::Long { .. }) => self.note(LineFault::Garbled),
+        }
+    }
+
+    fn handle_reply(&mut self, control: u8, address: u8, ci: u8, data: Vec<u8>) {
+        if !self.is_from_asked(address) {
+            return self.note(LineFault::WrongMeter);
+        }
+        if ci == ci::ERROR {
+            let code = data.first().copied().unwrap_or(0);
+            let text = application_error(code).to_owned();
+            return self.finish(Answer::Refused(Refusal { code: code.into(), text }));
+        }
+        if self.stage == Stage::Command {
+            return self.note(LineFault::Garbled);
+        }
+        let Ok(payload) = Payload::parse(ci, &data) else {
+            return self.finish(Answer::Lost(LineFault::Undecodable));
+        };
+        if self.selection().is_some_and(|selection| !payload.is_from(&selection)) {
+            return self.note(LineFault::WrongMeter);
+        }
+        let records = data.get(Payload::header_length(ci)..).unwrap_or_default().to_vec();
+        self.raw.extend(Frame::Long { control, address, ci, data }.encode());
+        self.join(payload, records);
+    }
+
+    /// Adds a telegram and asks for the next while there is one.
+    fn join(&mut self, payload: Payload, records: Vec<u8>) {
+        let is_repeated = !self.telegrams.is_empty() && records == self.last_records;
+        let more = payload.more_follow && !is_repeated;
+        if !is_repeated {
+            self.telegrams.push(payload);
+            self.last_records = records;
+        }
+        if more && self.telegrams.len() < MOST_TELEGRAMS {
+            self.fcb = !self.fcb;
+            return self.enter(Stage::Read);
+        }
+        let Some(profile) = self.profile else { return };
+        let asked = self.target.address.to_string();
+        let reading = reading::assemble(&self.telegrams, profile, asked, std::mem::take(&mut self.raw));
+        self.finish(Answer::Reading(reading));
+    }
+
+    fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.phase = Phase::Speak;
+        self.repeats = if self.recovered { 0 } else { self.target.timing.repeats };
+    }
+
+    fn try_again(&mut self) {
+        if self.repeats > 0 {
+            self.repeats -= 1;
+            self.phase = Phase::Speak;
+        } else if !self.recovered && matches!(self.stage, Stage::Read | Stage::Command) {
+            self.recover();
+        } else if self.recovered && self.stage == Stage::Reset && self.is_secondary() {
+            self.enter(Stage::Select);
+        } else {
+            self.finish(Answer::Lost(self.worst));
+        }
+    }
+
+    /// Starts over once: the reset puts the frame count bit and the telegrams of the slave back to the first.
+    fn recover(&mut self) {
+        self.recovered = true;
+        self.fcb = true;
+        self.telegrams.clear();
+        self.last_records.clear();
+        self.raw.clear();
+        self.enter(Stage::Reset);
+    }
+
+    fn finish(&mut self, answer: Answer) {
+        self.phase = Phase::Over(answer);
+    }
+
+    /// Keeps the most telling fault.
+    fn note(&mut self, fault: LineFault) {
+        let wild = self.selection().is_some_and(|selection| selection.is_wild());
+        let fault = if wild && fault == LineFault::Garbled { LineFault::Collision } else { fault };
+        let weight = |fault: LineFault| match fault {
+            LineFault::Silent => 0,
+            LineFault::Garbled => 1,
+            LineFault::Collision => 2,
+            LineFault::BadChecksum => 3,
+            LineFault::WrongMeter | LineFault::Undecodable | LineFault::LineDown => 4,
+        };
+        if weight(fault) > weight(self.worst) {
+            self.worst = fault;
+        }
+    }
+
+    fn request(&self) -> Frame {
+        let address = self.primary();
+        let count = if self.fcb { control::FCB } else { 0 };
+        let send = |control, ci, data| Frame::Long { control, address, ci, data };
+        match self.stage {
+            Stage::Reset => Frame::Short { control: control::SND_NKE, address },
+            Stage::Read => Frame::Short { control: control::REQ_UD2 | count, address },
+            // Some slaves take a selection only with the frame count bit clear.
+            Stage::Select => {
+                let data = self.selection().map(|selection| selection.encode().to_vec()).unwrap_or_default();
+                send(control::SND_UD, ci::SELECT, data)
+            }
+            Stage::Command => send(control::SND_UD | count, ci::SEND, self.command().unwrap_or_default()),
+        }
+    }
+
+    fn command(&self) -> Option<Vec<u8>> {
+        let valve = self.profile?.valve.as_ref()?;
+        match self.action {
+            Action::ReadNow => None,
+            Action::ValveOpen => Some(valve.open.clone()),
+            Action::ValveClose => Some(valve.close.clone()),
+        }
+    }
+
+    fn impossible(&self) -> Option<String> {
+        let name = self.target.profile.as_deref().unwrap_or_default();
+        if self.profile.is_none() {
+            return Some(format!("profile \"{name}\" is not known"));
+        }
+        let is_command = self.asking() == Stage::Command;
+        (is_command && self.command().is_none()).then(|| format!("profile \"{name}\" has no valve"))
+    }
+
+    const fn asking(&self) -> Stage {
+        match self.action {
+            Action::ReadNow => Stage::Read,
+            Action::ValveOpen | Action::ValveClose => Stage::Command,
+        }
+    }
+
+    /// How long to wait for the next bytes: once a frame has begun, for the longest there is.
+    fn patience(&self) -> Duration {
+        let timing = self.target.timing;
+        let unfinished = self.scanner.is_unfinished();
+        let bytes = if unfinished { frame::LONGEST } else { self.request().encode().len() + ANSWER_CHARACTERS };
+        timing.characters(bytes) + ANSWER_FIXED + timing.extra
+    }
+
+    fn is_from_asked(&self, address: u8) -> bool {
+        let asked = self.primary();
+        address == asked || asked == frame::ANYONE || asked == frame::SELECTED
+    }
+
+    const fn is_secondary(&self) -> bool {
+        matches!(self.target.address, Address::MbusSecondary { .. })
+    }
+
+    const fn primary(&self) -> u8 {
+        match self.target.address {
+            Address::MbusPrimary(primary) => primary,
+            Address::MbusSecondary { .. } | Address::Cjt188(_) | Address::ModbusUnit(_) => frame::SELECTED,
+        }
+    }
+
+    const fn selection(&self) -> Option<Selection> {
+        match self.target.address {
+            Address::MbusSecondary { id, manufacturer, version, medium } => {
+                Some(Selection { id, manufacturer, version, medium })
+            }
+            Address::MbusPrimary(_) | Address::Cjt188(_) | Address::ModbusUnit(_) => None,
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Wired M-Bus, EN 13757-2 and -3: frames, records, dialogues.
+//!
+//! ```text
+//!   bytes -> frame (Scanner) -> payload (Header, Records) -> exchange (Dialogue) -> Answer
+//!   bytes <- frame (encode)  <- reply (ReplyBuilder)                               the simulated meter's way
+//! ```
+
+pub mod exchange;
+mod fixed;
+pub mod frame;
+pub mod header;
+pub mod payload;
+mod reading;
+pub mod record;
+pub mod reply;
+pub mod selection;
+pub mod time;
+pub mod value;
+pub mod vif;

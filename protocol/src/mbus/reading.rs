@@ -1,0 +1,59 @@
+//! Records to a reading, as a profile says.
+//!
+//! ```text
+//!   Payload, Payload ..  +  MbusProfile  -->  measurements, clock, valve, doubts
+//! ```
+//!
+//! Promises: only plain records at the place the profile names become values. Refuses: guessing among the rest.
+
+use super::payload::Payload;
+use super::record::{Place, Record};
+use super::value::Value;
+use super::vif::Meaning;
+use crate::gather::Gathering;
+use crate::meter::{CivilTime, Quality, Reading, ValveState};
+use crate::profile::{MbusProfile, MbusValve};
+
+/// The reading in the telegrams of one answer; `asked` stands for the identity where the meter gave none.
+pub(super) fn assemble(telegrams: &[Payload], profile: &MbusProfile, asked: String, raw: Vec<u8>) -> Reading {
+    let records: Vec<&Record> = telegrams.iter().flat_map(|telegram| &telegram.records).collect();
+    let mut gathering = Gathering::default();
+    telegrams.iter().for_each(|telegram| gathering.doubt(telegram.status.quality()));
+    for column in &profile.columns {
+        let held = records.iter().filter(|record| record.is(column.record, column.place()));
+        for record in held {
+            match record.value {
+                Value::Number(amount) => gathering.put(column.quantity, Some(amount)),
+                Value::Invalid => gathering.put(column.quantity, None),
+                Value::Time(_) | Value::Opaque => {}
+            }
+        }
+    }
+    let meter_time = clock(&records, &mut gathering);
+    let valve = profile.valve.as_ref().and_then(|valve| valve_state(&records, valve));
+    let identity = telegrams.iter().find_map(Payload::identity).unwrap_or(asked);
+    let (measurements, quality) = gathering.finish();
+    Reading { identity, measurements, meter_time, valve, quality, raw }
+}
+
+/// The meter's clock is its current date with time; one that is invalid is a doubt, a time of day alone is none.
+fn clock(records: &[&Record], gathering: &mut Gathering) -> Option<CivilTime> {
+    let record = records.iter().find(|record| record.is(Meaning::DateTime, Place::CURRENT))?;
+    let (time, is_whole) = match record.value {
+        Value::Time(point) => (point.civil(), point.is_whole()),
+        Value::Invalid => (None, true),
+        Value::Number(_) | Value::Opaque => (None, false),
+    };
+    if time.is_none() && is_whole {
+        gathering.doubt(Quality::CLOCK_OFF);
+    }
+    time
+}
+
+fn valve_state(records: &[&Record], valve: &MbusValve) -> Option<ValveState> {
+    let record = records.iter().find(|record| record.is(valve.record, Place::CURRENT))?;
+    match record.value {
+        Value::Number(amount) => valve.state(amount.fixed()?.value),
+        Value::Time(_) | Value::Invalid | Value::Opaque => None,
+    }
+}

@@ -1,0 +1,179 @@
+//! One data record (EN 13757-3 clause 6.3): DIF [DIFE..] VIF [VIFE..] value, and the list of them.
+//!
+//! ```text
+//!   DIF   bit 7 extension | bit 6 storage 2^0 | bits 5-4 function | bits 3-0 coding
+//!   DIFE  bit 7 extension | bit 6 subunit | bits 5-4 tariff | bits 3-0 storage, from 2^1 on
+//!   0F maker's data to the end   1F the same, more telegrams follow   2F filler
+//! ```
+//!
+//! Promises: a value that is invalid does not end the list. Refuses: a record cut off, more than
+//! [`MOST_EXTENSIONS`] DIFEs, reserved codes; then the whole list, for nothing behind can be trusted.
+
+use super::value::{self, Value};
+use super::vif::{MOST_EXTENSIONS, Meaning, Vif};
+use crate::bytes::Cursor;
+
+/// Which of its values over time a record holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Function {
+    /// The value now, or at the time the storage number stands for.
+    Instantaneous,
+    /// The largest.
+    Maximum,
+    /// The smallest.
+    Minimum,
+    /// The value while there was an error.
+    DuringError,
+}
+
+/// Where a record belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Which value over time.
+    pub function: Function,
+    /// Storage number; 0 is the current value.
+    pub storage: u64,
+    /// Tariff; 0 is the sum.
+    pub tariff: u32,
+    /// Subunit of the device.
+    pub subunit: u16,
+}
+
+impl Place {
+    /// The current value of the device itself.
+    pub const CURRENT: Self = Self { function: Function::Instantaneous, storage: 0, tariff: 0, subunit: 0 };
+}
+
+/// A record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record {
+    /// Where it belongs.
+    pub place: Place,
+    /// What it stands for.
+    pub meaning: Meaning,
+    /// Whether a VIFE makes it something else than the plain quantity.
+    pub is_altered: bool,
+    /// Its value.
+    pub value: Value,
+}
+
+impl Record {
+    /// Whether it is the plain quantity `meaning` at `place`.
+    pub fn is(&self, meaning: Meaning, place: Place) -> bool {
+        self.meaning == meaning && self.place == place && !self.is_altered
+    }
+}
+
+/// Why a list of records cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RecordFault {
+    /// The data end inside a record.
+    #[error("data end inside a record")]
+    Cut,
+    /// More than ten DIFEs or VIFEs.
+    #[error("more than {MOST_EXTENSIONS} extensions in a record")]
+    TooManyExtensions,
+    /// A code the standard reserves: its length is unknown.
+    #[error("reserved code in a record")]
+    Reserved,
+}
+
+/// A list of records.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Records {
+    /// The records in the order of the wire, without maker's data and fillers.
+    pub list: Vec<Record>,
+    /// Whether more telegrams follow (DIF 1F).
+    pub more_follow: bool,
+}
+
+impl Records {
+    /// Reads all of `data`; in mode 2 (`msb_first`) with the most significant byte first.
+    pub fn read(data: &[u8], msb_first: bool) -> Result<Self, RecordFault> {
+        let mut cursor = Cursor::new(data);
+        let mut records = Self::default();
+        while let Some(dif) = cursor.byte() {
+            match dif {
+                0x2F => {}
+                0x0F => break,
+                0x1F => {
+                    records.more_follow = true;
+                    break;
+                }
+                _ if dif & 0x0F == 0x0F => return Err(RecordFault::Reserved),
+                _ => records.list.push(read_record(dif, msb_first, &mut cursor)?),
+            }
+        }
+        Ok(records)
+    }
+}
+
+fn read_record(dif: u8, msb_first: bool, cursor: &mut Cursor<'_>) -> Result<Record, RecordFault> {
+    let place = read_place(dif, cursor)?;
+    let vif = Vif::read(cursor)?;
+    let value = value::read(dif & 0x0F, &vif, msb_first, cursor)?;
+    Ok(Record { place, meaning: vif.meaning, is_altered: vif.is_altered, value })
+}
+
+fn read_place(dif: u8, cursor: &mut Cursor<'_>) -> Result<Place, RecordFault> {
+    let mut place = Place { function: function(dif), storage: u64::from(dif >> 6 & 1), ..Place::CURRENT };
+    let mut last = dif;
+    for nth in 0..=MOST_EXTENSIONS {
+        if last & 0x80 == 0 {
+            return Ok(place);
+        }
+        last = cursor.byte().ok_or(RecordFault::Cut)?;
+        place.storage |= u64::from(last & 0x0F) << (1 + 4 * nth);
+        place.tariff |= u32::from(last >> 4 & 0b11) << (2 * nth);
+        place.subunit |= u16::from(last >> 6 & 1) << nth;
+    }
+    Err(RecordFault::TooManyExtensions)
+}
+
+const fn function(dif: u8) -> Function {
+    match dif >> 4 & 0b11 {
+        0b00 => Function::Instantaneous,
+        0b01 => Function::Maximum,
+        0b10 => Function::Minimum,
+        _ => Function::DuringError,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(data: &[u8]) -> Result<Records, RecordFault> {
+        Records::read(data, false)
+    }
+
+    #[test]
+    fn extensions_add_storage_tariff_and_subunit_from_the_low_bits_up() {
+        let records = read(&[0xC4, 0xD2, 0x01, 0x06, 1, 0, 0, 0]).expect("one record");
+        let place =
+            Place { function: Function::Instantaneous, storage: 1 + (2 << 1) + (1 << 5), tariff: 1, subunit: 1 };
+        assert_eq!(records.list.first().map(|r| r.place), Some(place));
+    }
+
+    #[test]
+    fn an_error_pattern_is_one_invalid_value_and_the_list_goes_on() {
+        let records = read(&[0x0C, 0x06, 0xEE, 0xEE, 0xEE, 0xEE, 0x0C, 0x14, 0x01, 0, 0, 0]).expect("two records");
+        let invalid: Vec<_> = records.list.iter().map(|r| r.value == Value::Invalid).collect();
+        assert_eq!(invalid, [true, false]);
+    }
+
+    #[test]
+    fn fillers_are_stepped_over_and_makers_data_end_the_list() {
+        let records = read(&[0x2F, 0x01, 0x06, 1, 0x2F, 0x1F, 0xDE, 0xAD]).expect("one record");
+        assert_eq!((records.list.len(), records.more_follow), (1, true));
+        assert_eq!(read(&[0x0F, 0x01]).map(|r| r.more_follow), Ok(false));
+    }
+
+    #[test]
+    fn a_record_cut_off_refuses_the_list() {
+        assert_eq!(read(&[0x04, 0x06, 1, 2, 3]), Err(RecordFault::Cut));
+        assert_eq!(read(&[0x84]), Err(RecordFault::Cut));
+        assert_eq!(read(&[0x80; 20]), Err(RecordFault::TooManyExtensions));
+        assert_eq!(read(&[0x3F]), Err(RecordFault::Reserved));
+    }
+}

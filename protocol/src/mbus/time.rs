@@ -1,0 +1,159 @@
+//! Points in time (EN 13757-3 annex A): types F (4 bytes), G (2), I (6) and J (3), by their bits.
+//!
+//! ```text
+//!   F  minute+IV | hour+hundreds+DST | day+year low 3 | month+year high 4
+//!   G  day+year low 3 | month+year high 4
+//!   I  second | minute+IV | hour+weekday | day+year low 3 | month+year high 4 | week
+//!   J  second | minute | hour
+//! ```
+//!
+//! Promises: the IV bit makes the point invalid; "every minute", "every day" .. are absences, not numbers; day 31 is
+//! the 31st. Refuses: time zones.
+
+use crate::meter::CivilTime;
+
+/// A point in time, or a set of them: what is `None` is "every", or not part of the type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TimePoint {
+    /// Four-digit year.
+    pub year: Option<u16>,
+    /// 1..=12.
+    pub month: Option<u8>,
+    /// 1..=31.
+    pub day: Option<u8>,
+    /// 0..=23.
+    pub hour: Option<u8>,
+    /// 0..=59.
+    pub minute: Option<u8>,
+    /// 0..=59.
+    pub second: Option<u8>,
+}
+
+impl TimePoint {
+    /// Reads the type that `bytes` of this length are, least significant first; `None` where invalid or no such type.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [minute, hour, day, month] => Self::type_f(*minute, *hour, *day, *month),
+            [0xFF, 0xFF] => None,
+            [day, month] => Self::date(*day, *month, 0),
+            [second, minute, hour, day, month, _week] => Self::type_i(*second, *minute, *hour, *day, *month),
+            [second, minute, hour] => Self::default().at(*hour & 0x1F, *minute & 0x3F, Some(*second & 0x3F)),
+            _ => None,
+        }
+    }
+
+    /// The instant, if every part is given and the calendar has it; without seconds it is second 0.
+    pub fn civil(&self) -> Option<CivilTime> {
+        let time = CivilTime {
+            year: self.year?,
+            month: self.month?,
+            day: self.day?,
+            hour: self.hour?,
+            minute: self.minute?,
+            second: self.second.unwrap_or(0),
+        };
+        time.is_possible().then_some(time)
+    }
+
+    /// Whether every part down to the minute is given: it means one instant.
+    pub const fn is_whole(&self) -> bool {
+        let date = self.year.is_some() && self.month.is_some() && self.day.is_some();
+        date && self.hour.is_some() && self.minute.is_some()
+    }
+
+    fn type_f(minute: u8, hour: u8, day: u8, month: u8) -> Option<Self> {
+        if minute & 0x80 != 0 {
+            return None;
+        }
+        Self::date(day, month, (hour >> 5) & 0b11)?.at(hour & 0x1F, minute & 0x3F, None)
+    }
+
+    fn type_i(second: u8, minute: u8, hour: u8, day: u8, month: u8) -> Option<Self> {
+        if minute & 0x80 != 0 {
+            return None;
+        }
+        Self::date(day, month, 0)?.at(hour & 0x1F, minute & 0x3F, Some(second & 0x3F))
+    }
+
+    fn date(day: u8, month: u8, hundreds: u8) -> Option<Self> {
+        let year = match (day >> 5) | (month >> 4 << 3) {
+            127 => None,
+            year @ 0..=99 => Some(century(hundreds, year) + u16::from(year)),
+            _ => return None,
+        };
+        let month = every(15, month & 0x0F, 1, 12)?;
+        let day = every(0, day & 0x1F, 1, 31)?;
+        Some(Self { year, month, day, ..Self::default() })
+    }
+
+    fn at(self, hour: u8, minute: u8, second: Option<u8>) -> Option<Self> {
+        let second = match second {
+            Some(second) => every(63, second, 0, 59)?,
+            None => None,
+        };
+        Some(Self { hour: every(31, hour, 0, 23)?, minute: every(63, minute, 0, 59)?, second, ..self })
+    }
+}
+
+/// Without hundred-year bits, years up to 80 are of this century.
+const fn century(hundreds: u8, year: u8) -> u16 {
+    match hundreds {
+        0 if year <= 80 => 2000,
+        0 => 1900,
+        _ => 1900 + 100 * hundreds as u16,
+    }
+}
+
+/// `Some(None)` for the code that means "every"; `None` for a number out of range.
+fn every(all: u8, number: u8, least: u8, most: u8) -> Option<Option<u8>> {
+    match number {
+        _ if number == all => Some(None),
+        _ if (least..=most).contains(&number) => Some(Some(number)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn day_thirty_one_is_the_thirty_first() {
+        let point = TimePoint::decode(&[0x3B, 0x17, 0x5F, 0x1C]).expect("valid");
+        assert_eq!(point.civil().expect("an instant").to_string(), "2010-12-31T23:59:00");
+    }
+
+    #[test]
+    fn the_iv_bit_makes_a_time_invalid() {
+        assert_eq!(TimePoint::decode(&[0xBB, 0x17, 0x5F, 0x1C]), None);
+        assert_eq!(TimePoint::decode(&[0x00, 0x80, 0x17, 0x5F, 0x1C, 0x00]), None);
+    }
+
+    #[test]
+    fn hundred_year_bits_decide_the_century() {
+        let year = |hour: u8, day: u8, month: u8| TimePoint::decode(&[0, hour, day, month]).and_then(|p| p.year);
+        assert_eq!(year(0x00, 0x5F, 0x1C), Some(2010));
+        assert_eq!(year(0x20, 0x5F, 0x1C), Some(2010));
+        assert_eq!(year(0x40, 0x5F, 0x1C), Some(2110));
+        assert_eq!(year(0x00, 0x3F, 0xCC), Some(1997));
+    }
+
+    #[test]
+    fn every_is_not_a_number() {
+        let point = TimePoint::decode(&[0x3F, 0x1F, 0xE0, 0xFF]).expect("valid");
+        assert_eq!(point, TimePoint::default());
+        assert_eq!(point.civil(), None);
+    }
+
+    #[test]
+    fn a_time_of_day_is_three_bytes() {
+        let point = TimePoint::decode(&[30, 15, 22]).expect("valid");
+        assert_eq!((point.hour, point.minute, point.second), (Some(22), Some(15), Some(30)));
+    }
+
+    #[test]
+    fn all_zeros_are_no_date() {
+        assert_eq!(TimePoint::decode(&[0, 0]), None);
+        assert_eq!(TimePoint::decode(&[0xFF, 0xFF]), None);
+    }
+}
