@@ -1,0 +1,264 @@
+//! What a field is made of: its lines, their meters, their faults.
+//!
+//! Promises: a file that is accepted describes a field that can be served. Refuses: unknown keys, names given twice,
+//! addresses that do not fit their dialect.
+//!
+//! ```toml
+//! dir = "field"            # lines.csv, meters.csv, ledger.jsonl and the ttyN links appear here
+//! seed = 1
+//! interval_s = 10
+//! extra_answer_ms = 300    # told to the product; also what a tired machine may take
+//! [[line]]
+//! name = "north"
+//! kind = "tcp"             # or "serial"
+//! port = 0                 # 0: any free one
+//! baud = 9600
+//! dialect = "mixed"        # of the generated meters: mbus, cjt188, mixed
+//! meters = 20              # generated, besides those named below
+//! [[line.meter]]
+//! name = "north-boiler"
+//! dialect = "mbus"
+//! address = "200"
+//! valve = true
+//! fault = { damaged_every = 5 }   # or { silent = true }, { late_ms = 3000 }
+//! ```
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use protocol::meter::{Address, Dialect};
+use serde::Deserialize;
+
+/// The fastest line a gateway offers, bit/s.
+pub const MAX_BAUD: u32 = 115_200;
+/// The slowest line of the standards, bit/s.
+pub const MIN_BAUD: u32 = 300;
+
+/// A whole field.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where files appear.
+    pub dir: PathBuf,
+    /// The seed of all physics.
+    #[serde(default)]
+    pub seed: u64,
+    /// Seconds between the slots of each meter.
+    #[serde(default = "ten")]
+    pub interval_s: u32,
+    /// Seconds by which slots lie after the multiples of the interval.
+    #[serde(default)]
+    pub offset_s: u32,
+    /// Extra answer time told to the product, ms.
+    #[serde(default = "extra")]
+    pub extra_answer_ms: u64,
+    /// Repeats told to the product.
+    #[serde(default = "two")]
+    pub repeats: u8,
+    /// How long a valve travels, ms.
+    #[serde(default = "travel")]
+    pub valve_travel_ms: u64,
+    /// The lines.
+    #[serde(default, rename = "line")]
+    pub lines: Vec<LineConfig>,
+}
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineConfig {
+    /// Its name.
+    pub name: String,
+    /// What carries it.
+    #[serde(default)]
+    pub kind: LineKind,
+    /// TCP port; 0 takes a free one.
+    #[serde(default)]
+    pub port: u16,
+    /// Line speed, bit/s.
+    #[serde(default = "baud")]
+    pub baud: u32,
+    /// Dialect of the generated meters.
+    #[serde(default)]
+    pub dialect: Mix,
+    /// How many meters to generate.
+    #[serde(default)]
+    pub meters: u32,
+    /// Meters named one by one; generated ones are appended here.
+    #[serde(default, rename = "meter")]
+    pub named: Vec<MeterConfig>,
+}
+
+/// What carries a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LineKind {
+    /// A transparent serial gateway on TCP.
+    #[default]
+    Tcp,
+    /// A pseudo-terminal.
+    Serial,
+}
+
+/// The dialects of a line's generated meters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mix {
+    /// M-Bus only.
+    Mbus,
+    /// CJ/T 188 only.
+    Cjt188,
+    /// In turn.
+    #[default]
+    Mixed,
+}
+
+/// One meter.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeterConfig {
+    /// Its name.
+    pub name: String,
+    /// `mbus` or `cjt188`.
+    pub dialect: String,
+    /// M-Bus primary address, or the 14 digits of CJ/T 188.
+    pub address: String,
+    /// The profile told to the product; empty lets it recognise the meter.
+    #[serde(default)]
+    pub profile: String,
+    /// Whether it has a valve.
+    #[serde(default)]
+    pub valve: bool,
+    /// What is wrong with it.
+    #[serde(default)]
+    pub fault: Fault,
+}
+
+/// What is wrong with a meter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fault {
+    /// It never answers.
+    pub silent: bool,
+    /// Every so many answers carry a wrong checksum; 0 none.
+    pub damaged_every: u64,
+    /// Answers come this much later, ms.
+    pub late_ms: u64,
+}
+
+fn ten() -> u32 {
+    10
+}
+fn two() -> u8 {
+    2
+}
+fn extra() -> u64 {
+    300
+}
+fn travel() -> u64 {
+    3000
+}
+fn baud() -> u32 {
+    9600
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("field config {}", path.display()))?;
+        let config: Self = toml::from_str(&text).with_context(|| format!("field config {}", path.display()))?;
+        config.completed()
+    }
+
+    /// Generates the meters that are only counted, and checks the whole.
+    pub fn completed(mut self) -> Result<Self> {
+        ensure!(self.interval_s > 0, "interval_s 0 is no schedule: expected at least 1");
+        for (index, line) in self.lines.iter_mut().enumerate() {
+            super::generate::fill(index, line, self.seed);
+        }
+        self.check()?;
+        Ok(self)
+    }
+
+    /// How long a valve travels.
+    pub fn valve_travel(&self) -> Duration {
+        Duration::from_millis(self.valve_travel_ms)
+    }
+
+    fn check(&self) -> Result<()> {
+        let mut names = HashSet::new();
+        for line in &self.lines {
+            line.check()?;
+            ensure!(names.insert(("line", &line.name)), "line {}: named twice", line.name);
+            for meter in &line.named {
+                ensure!(names.insert(("meter", &meter.name)), "meter {}: named twice", meter.name);
+            }
+        }
+        ensure!(!self.lines.is_empty(), "field without lines: expected at least one [[line]]");
+        Ok(())
+    }
+}
+
+impl LineConfig {
+    fn check(&self) -> Result<()> {
+        let Self { name, baud, .. } = self;
+        ensure!((MIN_BAUD..=MAX_BAUD).contains(baud), "line {name}: baud {baud} is not in {MIN_BAUD}..{MAX_BAUD}");
+        let mut addresses = HashSet::new();
+        for meter in &self.named {
+            let address = meter.parsed_address()?;
+            ensure!(addresses.insert(address), "line {name}: address {address} is given to two meters");
+        }
+        Ok(())
+    }
+}
+
+impl MeterConfig {
+    /// The address, if a simulated meter can have it.
+    pub fn parsed_address(&self) -> Result<Address> {
+        let named = || format!("meter {}", self.name);
+        let dialect: Dialect = self.dialect.parse().with_context(named)?;
+        let address = Address::parse(dialect, &self.address).with_context(named)?;
+        match address {
+            Address::MbusPrimary(_) | Address::Cjt188(_) => Ok(address),
+            _ => bail!("meter {}: address {} is of a kind no simulated meter has", self.name, self.address),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Config> {
+        toml::from_str::<Config>(text).map_err(anyhow::Error::from)?.completed()
+    }
+
+    #[test]
+    fn the_example_of_this_module_is_a_field() {
+        let source = include_str!("config.rs");
+        let example: Vec<_> = source.lines().filter_map(|line| line.strip_prefix("//! ")).collect();
+        let text = example.join("\n");
+        let text = text.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).expect("the example");
+        let config = parse(text).expect("a field");
+        let [line] = config.lines.as_slice() else { unreachable!("{config:?}") };
+        assert_eq!((line.named.len(), config.interval_s), (21, 10));
+        assert!(line.named.iter().any(|meter| meter.fault.damaged_every == 5));
+    }
+
+    #[test]
+    fn a_word_nobody_knows_and_an_address_given_twice_are_refused() {
+        assert!(parse("dir = \"x\"\ncolour = 1").is_err());
+        let meter = "[[line.meter]]\ndialect = \"mbus\"\naddress = \"1\"\nname =";
+        let twice = format!("dir = \"x\"\n[[line]]\nname = \"n\"\n{meter} \"a\"\n{meter} \"b\"\n");
+        let error = parse(&twice).map(drop).expect_err("refused").to_string();
+        assert_eq!(error, "line n: address 1 is given to two meters");
+    }
+
+    #[test]
+    fn more_mbus_meters_than_addresses_are_refused() {
+        let many = "dir = \"x\"\n[[line]]\nname = \"n\"\ndialect = \"mbus\"\nmeters = 251\n";
+        assert!(parse(many).is_err());
+    }
+}

@@ -1,0 +1,240 @@
+//! One line: what is heard on it goes to its meters, what they answer is spoken at the line's speed.
+//!
+//! ```text
+//!   Ear -> listen -> ledger: request        the ear never waits for the mouth, so that bytes that come while
+//!            |                              a meter answers are stamped when they come
+//!            +-> meter -> queue -> speak -> Mouth
+//!                                   +----> ledger: answer
+//! ```
+//!
+//! Promises: each byte heard is in the ledger with its moment and its speaker; an answer takes the time its bytes would
+//! need on the wire. Refuses: knowing what carries the line.
+
+use std::future::Future;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::ears::{Ears, Heard};
+use super::meter::{Bank, Reply};
+use super::pace::Pace;
+use crate::clock::Stamp;
+use crate::ledger::writer::Ledger;
+use crate::ledger::{Answer, Event, LineFacts, Request, Speaker, ValveIs};
+
+/// After so long without a byte, an unfinished frame is noise.
+const NOISE_AFTER: Duration = Duration::from_millis(200);
+/// Answers that may wait for the line, per speaker; a meter asked faster than that stays silent.
+const QUEUED_ANSWERS: usize = 16;
+/// A master that does not take bytes for so long loses them, as on a wire.
+pub const SAY_WITHIN: Duration = Duration::from_millis(200);
+/// Bytes taken from a socket at once.
+const READ_BYTES: usize = 512;
+
+/// Where bytes come from.
+pub trait Ear: Send {
+    /// The next bytes; 0 at the end.
+    fn hear(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> + Send;
+    /// Who speaks at this moment.
+    fn speaker(&self) -> Speaker;
+}
+
+/// Where bytes go to.
+pub trait Mouth: Send {
+    /// Sends bytes; false where nobody took them.
+    fn say(&mut self, bytes: &[u8]) -> impl Future<Output = bool> + Send;
+}
+
+/// What everything in a field shares.
+#[derive(Debug, Clone)]
+pub struct Shared {
+    /// The witness.
+    pub ledger: Arc<Ledger>,
+    /// Ends everything.
+    pub stop: CancellationToken,
+    /// Waits for everything.
+    pub tasks: TaskTracker,
+}
+
+impl Shared {
+    /// Runs a task until the field stops.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            stop.run_until_cancelled(task).await;
+        });
+    }
+}
+
+/// One line with its meters.
+#[derive(Debug)]
+pub struct Line {
+    facts: LineFacts,
+    pace: Pace,
+    bank: Mutex<Bank>,
+    shared: Shared,
+}
+
+struct Job {
+    answer: Answer,
+    bytes: Vec<u8>,
+    begins: Stamp,
+    latest: Stamp,
+}
+
+impl Line {
+    /// A line of these meters.
+    pub fn new(facts: LineFacts, pace: Pace, bank: Bank, shared: Shared) -> Arc<Self> {
+        Arc::new(Self { facts, pace, bank: Mutex::new(bank), shared })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.facts.line
+    }
+
+    /// The field it belongs to.
+    pub fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// Serves one ear and mouth until the ear ends.
+    pub async fn converse(self: Arc<Self>, ear: impl Ear, mouth: impl Mouth) {
+        let (queue, jobs) = mpsc::channel(QUEUED_ANSWERS);
+        let listener = Arc::clone(&self);
+        tokio::join!(listener.listen(ear, queue), self.speak(mouth, jobs));
+    }
+
+    async fn listen(self: Arc<Self>, mut ear: impl Ear, queue: mpsc::Sender<Job>) {
+        let mut ears = Ears::new(self.bank().dialects());
+        let mut buffer = [0; READ_BYTES];
+        loop {
+            let heard = if ears.is_waiting() {
+                timeout(NOISE_AFTER, ear.hear(&mut buffer)).await
+            } else {
+                Ok(ear.hear(&mut buffer).await)
+            };
+            match heard {
+                Err(_) => self.note_noise(ears.give_up()),
+                Ok(Ok(count)) if count > 0 => {
+                    let bytes = buffer.get(..count).unwrap_or_default();
+                    for heard in ears.hear(bytes, Stamp::now(), &ear.speaker()) {
+                        self.handle(heard, &queue);
+                    }
+                }
+                Ok(_) => break self.note_noise(ears.give_up()),
+            }
+        }
+    }
+
+    fn note_noise(&self, heard: Option<Heard>) {
+        if let Some(heard) = heard {
+            self.note_request(&heard, "noise", None);
+        }
+    }
+
+    fn note_request(&self, heard: &Heard, kind: &str, meter: Option<String>) -> u64 {
+        let id = self.shared.ledger.number();
+        self.shared.ledger.write(Event::Request(Request {
+            at: heard.at,
+            first: heard.first,
+            id,
+            line: self.facts.line.clone(),
+            speaker: heard.speaker.clone(),
+            hex: hex(&heard.bytes),
+            kind: kind.to_owned(),
+            meter,
+        }));
+        id
+    }
+
+    fn handle(self: &Arc<Self>, heard: Heard, queue: &mpsc::Sender<Job>) {
+        let Some(frame) = &heard.frame else { return self.note_noise(Some(heard)) };
+        let asked = self.bank().ask(frame, heard.at);
+        let id = self.note_request(&heard, asked.kind, asked.meter.clone());
+        let (Some(meter), Some(reply)) = (asked.meter, asked.reply) else { return };
+        if let Some(state) = reply.valve_order {
+            self.follow_valve(meter.clone(), id, state);
+        }
+        // A full queue is a meter that is still busy: it stays silent.
+        let _ = queue.try_send(self.job(&heard, meter, reply, id));
+    }
+
+    fn job(&self, heard: &Heard, meter: String, reply: Reply, request: u64) -> Job {
+        let asked = heard.first.after(self.pace.characters(heard.bytes.len())).max(heard.at);
+        let answer = Answer {
+            at: asked,
+            id: self.shared.ledger.number(),
+            request,
+            line: self.facts.line.clone(),
+            meter,
+            kind: reply.kind,
+            hex: hex(&reply.bytes),
+            values: reply.values,
+            repeat: reply.repeat,
+            late: false,
+            damaged: reply.damaged,
+            undelivered: false,
+        };
+        let begins = asked.after(self.pace.turnaround()).after(reply.delay);
+        let latest = asked.after(self.pace.answer_time(reply.dialect)).after(self.pace.characters(reply.bytes.len()));
+        Job { answer, bytes: reply.bytes, begins, latest }
+    }
+
+    async fn speak(&self, mut mouth: impl Mouth, mut jobs: mpsc::Receiver<Job>) {
+        while let Some(Job { mut answer, bytes, begins, latest }) = jobs.recv().await {
+            let mut spoken = 0;
+            for piece in bytes.chunks(self.pace.piece()) {
+                spoken += piece.len();
+                sleep_until(begins.after(self.pace.characters(spoken))).await;
+                // The stamp is taken before the write: whoever gets the bytes cannot act before it.
+                answer.at = Stamp::now();
+                answer.undelivered |= !mouth.say(piece).await;
+            }
+            answer.late = answer.at > latest;
+            self.shared.ledger.write(Event::Answer(Box::new(answer)));
+        }
+    }
+
+    fn follow_valve(self: &Arc<Self>, meter: String, cause: u64, state: ValveIs) {
+        self.note_valve(&meter, cause, state);
+        let line = Arc::clone(self);
+        self.shared.spawn(async move {
+            let Some(travel) = line.bank().valve(&meter).map(super::valve::Valve::travel) else { return };
+            sleep(travel).await;
+            let state = line.bank().valve(&meter).map(|valve| valve.state(Stamp::now()));
+            if let Some(state) = state.filter(|state| *state != ValveIs::Moving) {
+                line.note_valve(&meter, cause, state);
+            }
+        });
+    }
+
+    fn note_valve(&self, meter: &str, cause: u64, state: ValveIs) {
+        let (at, meter, line) = (Stamp::now(), meter.to_owned(), self.facts.line.clone());
+        self.shared.ledger.write(Event::Valve { at, meter, line, state, cause });
+    }
+
+    fn bank(&self) -> MutexGuard<'_, Bank> {
+        self.bank.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn sleep_until(moment: Stamp) {
+    let left = moment.mono.saturating_sub(Stamp::now().mono);
+    if let Ok(left @ 1..) = u64::try_from(left) {
+        sleep(Duration::from_micros(left)).await;
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02X}");
+        text
+    })
+}

@@ -1,0 +1,13 @@
+//! A stranger to hearth: simulated meters with a ledger of truth, and the judge that holds the promises against it.
+//!
+//! ```text
+//!   field   lines of simulated meters on real sockets and terminals --writes--> ledger
+//!   judge   ledger + the product's tables  ---------------------------------->  kept | broken
+//! ```
+//!
+//! Promises: knows the product only by its wires, its import files and its tables. Refuses: linking it.
+
+pub mod clock;
+pub mod field;
+pub mod judge;
+pub mod ledger;

@@ -1,0 +1,165 @@
+//! The command line of the stranger: serve a field, judge a run.
+//!
+//! Promises: data on standard output, everything else on standard error; exit code 0 only for a field that ended in
+//! good order, or for promises that were kept. Refuses: talking to the product.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use chaos::field::Field;
+use chaos::field::config::Config;
+use chaos::field::generate::{self, Numbers};
+use chaos::judge::{self, Options};
+use chaos::ledger;
+use clap::{Args, Parser, Subcommand};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// How often a running field makes sure that its ledger still can be written.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Parser)]
+#[command(name = "chaos", version, about = "Simulated meters with a ledger of truth, and the judge of promises")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves simulated lines until SIGTERM or SIGINT
+    Field(FieldArgs),
+    /// Compares a ledger with the product's tables; exit code 1 where a promise was broken
+    Judge(JudgeArgs),
+}
+
+#[derive(Debug, Args)]
+struct FieldArgs {
+    /// The field in words (TOML); instead of the numbers below
+    #[arg(long, conflicts_with_all = ["dir", "lines", "meters", "serial", "silent", "seed", "baud", "interval_s"])]
+    config: Option<PathBuf>,
+    /// Where lines.csv, meters.csv, ledger.jsonl and the ttyN links appear
+    #[arg(long, required_unless_present = "config")]
+    dir: Option<PathBuf>,
+    /// How many lines
+    #[arg(long, default_value_t = 40)]
+    lines: u32,
+    /// How many meters in all
+    #[arg(long, default_value_t = 800)]
+    meters: u32,
+    /// How many of the lines are pseudo-terminals; the others are TCP gateways
+    #[arg(long, default_value_t = 0)]
+    serial: u32,
+    /// How many meters never answer
+    #[arg(long, default_value_t = 0)]
+    silent: u32,
+    /// The seed of all physics
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Line speed, bit/s
+    #[arg(long, default_value_t = 9600)]
+    baud: u32,
+    /// Seconds between the slots of each meter
+    #[arg(long, default_value_t = 10)]
+    interval_s: u32,
+    /// Also stop when standard input closes
+    #[arg(long)]
+    stop_with_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+struct JudgeArgs {
+    /// The field's directory
+    #[arg(long)]
+    dir: PathBuf,
+    /// The product's database: mysql://user:password@host:port/name
+    #[arg(long)]
+    mysql: String,
+    /// The report as JSON
+    #[arg(long)]
+    json: bool,
+    /// How far the wall clocks of nodes and field may differ, ms
+    #[arg(long, default_value_t = judge::CLOCK_TOLERANCE_MS)]
+    clock_tolerance_ms: i64,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Field(args) => serve(args).await,
+        Command::Judge(args) => judge(args).await,
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("chaos: {error:#}");
+        ExitCode::from(2)
+    })
+}
+
+async fn serve(args: FieldArgs) -> Result<ExitCode> {
+    let config = match &args.config {
+        Some(path) => Config::load(path)?,
+        None => generate::config(&numbers(&args)?)?,
+    };
+    let signals = Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? };
+    let field = Field::open(&config).await?;
+    announce(&field)?;
+    let outcome = stopped(&field, signals, args.stop_with_stdin).await;
+    field.close().await?;
+    outcome.map(|()| ExitCode::SUCCESS)
+}
+
+fn numbers(args: &FieldArgs) -> Result<Numbers> {
+    let FieldArgs { lines, meters, serial, silent, seed, baud, interval_s, .. } = *args;
+    ensure!(serial <= lines, "--serial {serial} is more than --lines {lines}");
+    ensure!(silent <= meters, "--silent {silent} is more than --meters {meters}");
+    let dir = args.dir.clone().context("--dir is needed")?;
+    Ok(Numbers { dir, lines, meters, serial, silent, baud, interval_s, seed })
+}
+
+fn announce(field: &Field) -> Result<()> {
+    let mut out = std::io::stdout();
+    writeln!(out, "ready {}", field.dir().display()).and_then(|()| out.flush()).context("standard output")
+}
+
+/// Taken before the field says that it is ready: whoever waits for that may send one at once.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+async fn stopped(field: &Field, mut signals: Signals, with_stdin: bool) -> Result<()> {
+    let mut check = tokio::time::interval(CHECK_EVERY);
+    let stdin = async { if with_stdin { stdin_closed().await } else { std::future::pending().await } };
+    tokio::pin!(stdin);
+    loop {
+        tokio::select! {
+            _ = signals.terminate.recv() => return Ok(()),
+            _ = signals.interrupt.recv() => return Ok(()),
+            () = &mut stdin => return Ok(()),
+            _ = check.tick() => field.check()?,
+        }
+    }
+}
+
+/// Waits on a thread of its own: a read of standard input cannot be cancelled, and must not hold up the end.
+async fn stdin_closed() {
+    let (closed, wait) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        // An input that cannot be read is as good as closed.
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        let _ = closed.send(());
+    });
+    let _ = wait.await;
+}
+
+async fn judge(args: JudgeArgs) -> Result<ExitCode> {
+    let events = ledger::reader::read(&args.dir.join(ledger::FILE_NAME))?;
+    let tables = judge::database::read(&args.mysql).await?;
+    let options = Options { clock_tolerance_ms: args.clock_tolerance_ms };
+    let report = judge::judge(&events, &tables, options);
+    let text = if args.json { serde_json::to_string(&report)? + "\n" } else { report.table() };
+    std::io::stdout().write_all(text.as_bytes()).context("standard output")?;
+    Ok(if report.is_kept() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
