@@ -1,0 +1,129 @@
+//! The console service: what an administrator may ask of the cluster, on every node.
+//!
+//! ```text
+//!   request --> rules (who may) --> noun (cluster, lines, meters, readings, commands) --> cluster: read, propose
+//!                                      |
+//!                                      +-- convert: messages <-> domain
+//! ```
+//!
+//! Promises: a read shows every change answered before it; a change answers what became of it, or says that this is
+//! not known; a call has a time limit, a watcher a bound. Refuses: knowing how a change is carried out.
+
+mod cluster;
+mod commands;
+mod convert;
+mod lines;
+mod meters;
+mod orphans;
+mod page;
+mod problems;
+mod readings;
+mod rules;
+mod status;
+#[cfg(test)]
+mod testing;
+mod watching;
+
+use std::sync::Arc;
+
+use protocol::api::admin::cluster_server::ClusterServer;
+use protocol::api::admin::commands_server::CommandsServer;
+use protocol::api::admin::lines_server::LinesServer;
+use protocol::api::admin::meters_server::MetersServer;
+use protocol::api::admin::readings_server::ReadingsServer;
+use raft_store::state::{Entry, Reply};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic::{Response, Status};
+
+use crate::cluster::{Applied, Cluster};
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::mysql::Reader;
+
+/// A handle to the console service; clones share it.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    cluster: Cluster,
+    reader: Reader,
+    config: Arc<Config>,
+    metrics: Metrics,
+    stop: CancellationToken,
+    watchers: Arc<Semaphore>,
+}
+
+impl Admin {
+    /// The console service of this node; `stop` ends its watchers.
+    pub fn new(
+        cluster: Cluster,
+        reader: Reader,
+        config: Arc<Config>,
+        metrics: Metrics,
+        stop: CancellationToken,
+    ) -> Self {
+        let watchers = Arc::new(Semaphore::new(config.admin.watchers));
+        Self { cluster, reader, config, metrics, stop, watchers }
+    }
+
+    /// All services of the console.
+    pub fn routes(self) -> Routes {
+        let most = usize::try_from(self.config.admin.message_bytes.as_u64()).unwrap_or(usize::MAX);
+        Routes::new(ClusterServer::new(self.clone()).max_decoding_message_size(most))
+            .add_service(LinesServer::new(self.clone()).max_decoding_message_size(most))
+            .add_service(MetersServer::new(self.clone()).max_decoding_message_size(most))
+            .add_service(ReadingsServer::new(self.clone()).max_decoding_message_size(most))
+            .add_service(CommandsServer::new(self).max_decoding_message_size(most))
+    }
+
+    /// This node's copy of the state, at least as new as every change answered before.
+    async fn read(&self) -> Result<Applied, Status> {
+        self.cluster.read().await.map_err(convert::refusal)
+    }
+
+    /// Commits `entry` and answers what became of it.
+    async fn propose(&self, entry: Entry) -> Result<Reply, Status> {
+        self.cluster.propose(entry).await.map_err(convert::refusal)
+    }
+
+    /// Waits for `work` at most `admin.call_timeout`.
+    async fn within<T>(&self, work: impl Future<Output = Result<T, Status>>) -> Result<Response<T>, Status> {
+        let limit = self.config.admin.call_timeout;
+        match tokio::time::timeout(limit, work).await {
+            Ok(answer) => answer.map(Response::new),
+            Err(_) => {
+                let text = format!("no answer within {limit:?} (admin.call_timeout): the outcome is unknown");
+                Err(Status::deadline_exceeded(text))
+            }
+        }
+    }
+
+    /// Starts a watcher's stream, fed by `task` until one of both ends or the node stops.
+    fn watch<T, F>(&self, task: impl FnOnce(Arc<watching::Feed<T>>) -> F) -> Result<watching::Watch<T>, Status>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<(), Status>> + Send + 'static,
+    {
+        let most = self.config.admin.watchers;
+        let place = Arc::clone(&self.watchers).try_acquire_owned().map_err(|_| {
+            Status::resource_exhausted(format!("{most} watchers are served already (admin.watchers): try another node"))
+        })?;
+        let (feed, watch) = watching::pair(self.config.admin.watch_queue, self.config.admin.watch_patience, place);
+        let feed = Arc::new(feed);
+        tokio::spawn(drive(Arc::clone(&feed), task(feed), self.stop.clone()));
+        Ok(watch)
+    }
+}
+
+/// Runs the task that feeds a watcher; its error is the stream's last word.
+async fn drive<T>(
+    feed: Arc<watching::Feed<T>>,
+    task: impl Future<Output = Result<(), Status>>,
+    stop: CancellationToken,
+) {
+    tokio::select! {
+        () = feed.closed() => {}
+        () = stop.cancelled() => feed.end(Status::unavailable("this node is stopping: watch another one")),
+        end = task => if let Err(status) = end { feed.end(status) },
+    }
+}

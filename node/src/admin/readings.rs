@@ -1,0 +1,169 @@
+//! Readings: from the database, or as they reach it.
+//!
+//! ```text
+//!   Watch on the leader:   board.commits --> the watcher
+//!   Watch elsewhere:       the leader's Watch --> the watcher        (one hop, never two)
+//! ```
+//!
+//! Promises: a watcher sees each commit once, in order, and is told when it missed some. Refuses: hiding a change of
+//! leaders: the stream ends with it, in words.
+
+use std::sync::Arc;
+
+use protocol::api::admin as api;
+use protocol::api::admin::readings_client::ReadingsClient;
+use protocol::api::admin::readings_server::Readings;
+use protocol::meter::{MeterId, NodeId};
+use raft_store::state::State;
+use tokio::sync::broadcast::error::RecvError;
+use tonic::{Request, Response, Status};
+
+use super::page::rows;
+use super::rules::{Rpc, authorize};
+use super::watching::{Feed, Watch};
+use super::{Admin, convert};
+use crate::cluster::peers::NODE_KEY;
+use crate::mysql::{DatabaseError, ReadingQuery};
+
+#[tonic::async_trait]
+impl Readings for Admin {
+    type WatchStream = Watch<api::Reading>;
+
+    async fn list(
+        &self,
+        request: Request<api::ListReadingsRequest>,
+    ) -> Result<Response<api::ListReadingsReply>, Status> {
+        authorize(&request, Rpc::ReadingsList)?;
+        let asked = request.into_inner();
+        self.within(async {
+            let limit = rows(asked.limit, &self.config.admin)?;
+            let query = query(asked, limit)?;
+            let found = self.reader.list(&query).await.map_err(no_rows)?;
+            Ok(api::ListReadingsReply { readings: found.into_iter().map(convert::stored).collect() })
+        })
+        .await
+    }
+
+    async fn watch(&self, request: Request<api::WatchReadingsRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        authorize(&request, Rpc::ReadingsWatch)?;
+        let from_node = request.metadata().contains_key(NODE_KEY);
+        let asked = request.into_inner();
+        let leadership = self.leadership();
+        let admin = self.clone();
+        match leadership.leader {
+            _ if leadership.mine => {
+                let meter = meter_id(&self.cluster.applied().borrow().state, &asked.meter)?;
+                self.watch(move |feed| admin.feed_commits(feed, meter)).map(Response::new)
+            }
+            Some(leader) if !from_node => self.watch(move |feed| admin.forward(feed, leader, asked)).map(Response::new),
+            _ => Err(Status::unavailable("no leader is known here: watch again in a second")),
+        }
+    }
+}
+
+/// What is asked of the database; 0 and an empty name are open.
+fn query(asked: api::ListReadingsRequest, limit: u32) -> Result<ReadingQuery, Status> {
+    let api::ListReadingsRequest { meter, from, to, .. } = asked;
+    if to > 0 && from > to {
+        return Err(Status::invalid_argument(format!("from {from} is after to {to}: exchange them")));
+    }
+    let given = |moment: u64| Some(moment).filter(|moment| *moment > 0);
+    Ok(ReadingQuery { meter: Some(meter).filter(|name| !name.is_empty()), from: given(from), to: given(to), limit })
+}
+
+/// Why the database shows nothing; its errors name themselves.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+fn no_rows(error: DatabaseError) -> Status {
+    match error {
+        DatabaseError::Refused { .. } => Status::failed_precondition(error.to_string()),
+        _ => Status::unavailable(error.to_string()),
+    }
+}
+
+fn meter_id(state: &State, name: &str) -> Result<Option<MeterId>, Status> {
+    match name {
+        "" => Ok(None),
+        _ => {
+            state.registry.meter_named(name).map(|meter| Some(meter.id)).ok_or_else(|| convert::missing("meter", name))
+        }
+    }
+}
+
+fn leader_changed() -> Status {
+    Status::unavailable("the leader changed: watch again; what was committed meanwhile can be listed")
+}
+
+impl Admin {
+    async fn feed_commits(self, feed: Arc<Feed<api::Reading>>, meter: Option<MeterId>) -> Result<(), Status> {
+        let mut commits = self.cluster.board().commits();
+        let mut leadership = self.cluster.leadership();
+        loop {
+            let records = tokio::select! {
+                records = commits.recv() => records.map_err(fell_behind)?,
+                _ = leadership.wait_for(|leadership| !leadership.mine) => return Err(leader_changed()),
+            };
+            let state = self.cluster.applied().borrow().state.clone();
+            for record in records.iter().filter(|record| meter.is_none_or(|meter| meter.0 == record.meter)) {
+                if feed.send(convert::committed(&state, record)).await.is_err() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    async fn forward(
+        self,
+        feed: Arc<Feed<api::Reading>>,
+        leader: NodeId,
+        asked: api::WatchReadingsRequest,
+    ) -> Result<(), Status> {
+        let peer = self.cluster.peer(leader).map_err(convert::refusal)?;
+        let mut readings = ReadingsClient::new(peer).watch(asked).await?.into_inner();
+        while let Some(reading) = readings.message().await? {
+            if feed.send(reading).await.is_err() {
+                return Ok(());
+            }
+        }
+        Err(leader_changed())
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
+fn fell_behind(error: RecvError) -> Status {
+    match error {
+        RecvError::Lagged(missed) => Status::resource_exhausted(format!(
+            "the watcher fell behind by {missed} batches (admin.watch_queue): watch again; what it missed can be listed"
+        )),
+        RecvError::Closed => super::lines::stopping(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::testing;
+
+    #[test]
+    fn an_open_span_has_no_end_and_a_turned_one_is_refused() {
+        let asked = |from, to| query(api::ListReadingsRequest { from, to, ..Default::default() }, 10);
+        let open = ReadingQuery { from: Some(5), limit: 10, ..ReadingQuery::default() };
+        assert_eq!(asked(5, 0).expect("open"), open);
+        assert!(asked(5, 5).is_ok() && asked(0, 5).is_ok());
+        assert_eq!(asked(6, 5).expect_err("turned").code(), tonic::Code::InvalidArgument);
+    }
+
+    #[test]
+    fn watching_a_meter_that_does_not_exist_is_refused_by_its_name() {
+        let state = testing::cluster_of_three();
+        assert_eq!(meter_id(&state, "m2").expect("it exists"), Some(MeterId(2)));
+        assert_eq!(meter_id(&state, "").expect("all"), None);
+        assert_eq!(meter_id(&state, "m9").expect_err("none").message(), "meter m9 does not exist");
+    }
+
+    #[test]
+    fn a_watcher_that_fell_behind_is_told_how_far() {
+        let status = fell_behind(RecvError::Lagged(7));
+        assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+        assert!(status.message().contains("7 batches"));
+    }
+}

@@ -1,0 +1,225 @@
+//! `hearth line`: the lines.
+//!
+//! Promises: an import that has a fault changes nothing and shows every fault. Refuses: guessing names.
+
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use protocol::api::admin as api;
+use tonic::Response;
+
+use super::client::Session;
+use super::confirm::{Danger, confirm};
+use super::failure::Failure;
+use super::format::{labels, moment, word};
+use super::json;
+use super::output::{Out, table};
+use super::rows::{self, RowsError};
+
+/// Rows asked for at once.
+const PAGE: u32 = 1_000;
+
+/// What may be done with lines.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Creates or updates lines from a CSV file: all rows or none.
+    #[command(after_help = "Columns, named by the first row: name, endpoint (tcp://HOST:PORT or serial:///dev/NAME); \
+                            optional: baud, parity, extra_answer_ms, repeats, requires (name=value;name=value).")]
+    Import {
+        /// The file; - is stdin.
+        file: PathBuf,
+    },
+    /// Lists lines by name.
+    List {
+        /// Only those held by this node, by id.
+        #[arg(long, default_value_t = 0, hide_default_value = true)]
+        node: u64,
+        /// Only those whose name contains this.
+        #[arg(default_value = "", hide_default_value = true)]
+        name: String,
+    },
+    /// Shows a line and why it is where it is.
+    Show {
+        /// Its name.
+        name: String,
+    },
+    /// Forgets a line that has no meters.
+    Remove {
+        /// Its name.
+        name: String,
+        /// Do not ask.
+        #[arg(long, short)]
+        yes: bool,
+    },
+    /// Shows every change of ownership from now on.
+    Watch {
+        /// First the present state of every line.
+        #[arg(long)]
+        present: bool,
+    },
+}
+
+/// Carries it out.
+pub async fn run(command: Command, session: &Session, out: Out) -> Result<(), Failure> {
+    match command {
+        Command::Import { file } => import(&file, session, out).await,
+        Command::List { node, name } => {
+            let lines = list(session, node, name).await?;
+            out.show(|| json::lines(&lines), || lines_table(&lines))
+        }
+        Command::Show { name } => {
+            let line = get(session, name).await?;
+            out.show(|| json::line(&line), || shown(&line))
+        }
+        Command::Remove { name, yes } => {
+            let line = get(session, name.clone()).await?;
+            confirm(Danger::Removal, &removal(&line), yes)?;
+            let request = api::RemoveLineRequest { name: name.clone(), key: String::new() };
+            session.lines().remove(request).await.map_err(Failure::of_change)?;
+            eprintln!("line {name} is forgotten");
+            Ok(())
+        }
+        Command::Watch { present } => {
+            let request = api::WatchLinesRequest { send_present: present };
+            let mut stream = session.lines().watch(request).await.map_err(Failure::of_look)?.into_inner();
+            while let Some(line) = stream.message().await.map_err(Failure::of_look)? {
+                out.item(|| json::line(&line), || change(&line))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn import(file: &Path, session: &Session, out: Out) -> Result<(), Failure> {
+    let lines = read(file, rows::lines, out)?;
+    let request = api::ImportLinesRequest { lines, key: String::new() };
+    let reply = session.lines().import(request).await.map_err(Failure::of_change)?.into_inner();
+    show_import(&reply, out)
+}
+
+/// Reads a file of rows; faults of cells are shown as the cluster's own would be.
+pub fn read<T>(
+    file: &Path,
+    take: impl Fn(&str, Box<dyn std::io::Read>) -> Result<Vec<T>, RowsError>,
+    out: Out,
+) -> Result<Vec<T>, Failure> {
+    let name = if file == Path::new("-") { "stdin".to_owned() } else { file.display().to_string() };
+    let input: Box<dyn std::io::Read> = if file == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        let opened = std::fs::File::open(file);
+        Box::new(opened.map_err(|error| Failure::Refused(format!("{name}: {error}")))?)
+    };
+    match take(&name, input) {
+        Ok(rows) => Ok(rows),
+        Err(RowsError::File(text)) => Err(Failure::Refused(text)),
+        Err(RowsError::Cells(errors)) => {
+            eprintln!("hearth: {name} is malformed");
+            show_import(&api::ImportReply { errors, ..api::ImportReply::default() }, out)?;
+            Err(Failure::Told)
+        }
+    }
+}
+
+/// Shows what an import did; faults of rows are a failure.
+pub fn show_import(reply: &api::ImportReply, out: Out) -> Result<(), Failure> {
+    out.show(|| json::imported(reply), || import_text(reply))?;
+    if reply.errors.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Refused(format!("nothing was applied: {} faults", reply.errors.len())))
+}
+
+fn import_text(reply: &api::ImportReply) -> String {
+    if reply.errors.is_empty() {
+        let api::ImportReply { created, updated, unchanged, .. } = reply;
+        return format!("{created} created, {updated} updated, {unchanged} unchanged");
+    }
+    let row = |error: &api::RowError| [error.row.to_string(), error.column.clone(), error.message.clone()];
+    table(["ROW", "COLUMN", "FAULT"], &["ROW"], reply.errors.iter().map(row))
+}
+
+async fn get(session: &Session, name: String) -> Result<api::Line, Failure> {
+    let reply = session.lines().get(api::GetLineRequest { name }).await;
+    reply.map(Response::into_inner).map_err(Failure::of_look)
+}
+
+async fn list(session: &Session, node: u64, name: String) -> Result<Vec<api::Line>, Failure> {
+    let mut lines = Vec::new();
+    let mut asked = api::ListLinesRequest { node, name_contains: name, limit: PAGE, page_token: String::new() };
+    loop {
+        let page = session.lines().list(asked.clone()).await.map_err(Failure::of_look)?.into_inner();
+        lines.extend(page.lines);
+        asked.page_token = page.next_page_token;
+        if asked.page_token.is_empty() {
+            return Ok(lines);
+        }
+    }
+}
+
+fn phase(line: &api::Line) -> String {
+    word(line.phase().as_str_name(), "PHASE_")
+}
+
+fn owner(line: &api::Line) -> String {
+    match (line.node, line.to) {
+        (0, _) => "-".to_owned(),
+        (node, 0) => node.to_string(),
+        (node, to) => format!("{node} -> {to}"),
+    }
+}
+
+fn lines_table(lines: &[api::Line]) -> String {
+    let row = |line: &api::Line| {
+        let spec = line.spec.clone().unwrap_or_default();
+        [spec.name, spec.endpoint, phase(line), owner(line), line.epoch.to_string(), line.meters.to_string()]
+    };
+    table(["NAME", "ENDPOINT", "PHASE", "NODE", "EPOCH", "METERS"], &["EPOCH", "METERS"], lines.iter().map(row))
+}
+
+fn shown(line: &api::Line) -> String {
+    let spec = line.spec.clone().unwrap_or_default();
+    [
+        format!("line      {} (id {})", spec.name, line.id),
+        format!("endpoint  {}, {} bit/s, parity {}", spec.endpoint, spec.baud, spec.parity),
+        format!("answers   {} ms more than the standard, {} repeats", spec.extra_answer_ms, spec.repeats.unwrap_or(0)),
+        format!("requires  {}", labels(&spec.requires)),
+        format!("meters    {}", line.meters),
+        format!("owner     {}, {}, epoch {}, since {} UTC", owner(line), phase(line), line.epoch, moment(line.since)),
+        format!("why       {}", line.why),
+    ]
+    .map(|row| row.trim_end().to_owned())
+    .join("\n")
+}
+
+fn change(line: &api::Line) -> String {
+    let name = line.spec.as_ref().map(|spec| spec.name.as_str()).unwrap_or_default();
+    let (since, phase) = (moment(line.since), phase(line));
+    format!("{since}  {name}  {phase}  node {}  epoch {}  {}", owner(line), line.epoch, line.why)
+}
+
+fn removal(line: &api::Line) -> String {
+    let spec = line.spec.clone().unwrap_or_default();
+    format!("line {} ({}) with {} meters is forgotten", spec.name, spec.endpoint, line.meters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_faults_of_an_import_are_a_table_and_a_failure() {
+        let errors = vec![api::RowError { row: 2, column: "baud".to_owned(), message: "7 bit/s".to_owned() }];
+        let reply = api::ImportReply { errors, ..api::ImportReply::default() };
+        assert_eq!(import_text(&reply), " ROW  COLUMN  FAULT\n   2  baud    7 bit/s");
+        let failure = show_import(&reply, Out::new(super::super::output::Format::Json)).expect_err("a fault");
+        assert_eq!((failure.code(), failure.to_string().as_str()), (1, "nothing was applied: 1 faults"));
+    }
+
+    #[test]
+    fn a_moving_line_shows_from_where_to_where() {
+        let moving = api::Line { node: 2, to: 3, ..api::Line::default() };
+        assert_eq!(owner(&moving), "2 -> 3");
+        assert_eq!(owner(&api::Line::default()), "-");
+    }
+}

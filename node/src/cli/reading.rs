@@ -1,0 +1,123 @@
+//! `hearth reading`: what meters said.
+//!
+//! Promises: times are taken and shown in UTC. Refuses: rounding: JSON carries the exact integers and their unit.
+
+use clap::Subcommand;
+use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
+use protocol::api::admin as api;
+
+use super::client::Session;
+use super::failure::Failure;
+use super::format::{moment, value};
+use super::json;
+use super::output::{Out, table};
+
+/// What may be done with readings.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Lists readings from the database, newest first.
+    List {
+        /// Only those of this meter.
+        #[arg(default_value = "", hide_default_value = true)]
+        meter: String,
+        /// Slots from this moment on: 2026-01-31, 2026-01-31T06:00:00Z, or a time ago such as 2h.
+        #[arg(long, value_parser = moment_ms)]
+        from: Option<u64>,
+        /// Slots up to this moment.
+        #[arg(long, value_parser = moment_ms)]
+        to: Option<u64>,
+        /// Readings, at most.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// Shows readings as they are committed to the database.
+    Watch {
+        /// Only those of this meter.
+        #[arg(default_value = "", hide_default_value = true)]
+        meter: String,
+    },
+}
+
+/// Carries it out.
+pub async fn run(command: Command, session: &Session, out: Out) -> Result<(), Failure> {
+    match command {
+        Command::List { meter, from, to, limit } => {
+            let (from, to) = (from.unwrap_or(0), to.unwrap_or(0));
+            let request = api::ListReadingsRequest { meter, from, to, limit };
+            let reply = session.readings().list(request).await.map_err(Failure::of_look)?.into_inner();
+            out.show(|| json::readings(&reply.readings), || readings_table(&reply.readings))
+        }
+        Command::Watch { meter } => {
+            let request = api::WatchReadingsRequest { meter };
+            let mut stream = session.readings().watch(request).await.map_err(Failure::of_look)?.into_inner();
+            while let Some(reading) = stream.message().await.map_err(Failure::of_look)? {
+                out.item(|| json::reading(&reading), || row(&reading).join("  ").trim_end().to_owned())?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// A moment as people write it, Unix ms.
+fn moment_ms(text: &str) -> Result<u64, String> {
+    let wrong = || "write 2026-01-31, 2026-01-31T06:00:00Z, or a time ago such as 2h".to_owned();
+    let stamp = text
+        .parse::<Timestamp>()
+        .ok()
+        .or_else(|| text.parse::<SignedDuration>().ok().and_then(|ago| Timestamp::now().checked_sub(ago).ok()))
+        .or_else(|| text.parse::<civil::DateTime>().ok().and_then(in_utc))
+        .or_else(|| text.parse::<civil::Date>().ok().and_then(|date| in_utc(date.at(0, 0, 0, 0))))
+        .ok_or_else(wrong)?;
+    u64::try_from(stamp.as_millisecond()).map_err(|_| wrong())
+}
+
+fn in_utc(time: civil::DateTime) -> Option<Timestamp> {
+    TimeZone::UTC.to_timestamp(time).ok()
+}
+
+fn readings_table(readings: &[api::Reading]) -> String {
+    table(["SLOT (UTC)", "METER", "KIND", "NODE", "VALUES"], &["NODE"], readings.iter().map(row))
+}
+
+fn row(reading: &api::Reading) -> [String; 5] {
+    [moment(reading.slot), reading.meter.clone(), reading.kind.clone(), reading.node.to_string(), said(reading)]
+}
+
+fn said(reading: &api::Reading) -> String {
+    if !reading.missed.is_empty() {
+        return format!("missed: {}", reading.missed);
+    }
+    let mut words: Vec<_> = reading.values.iter().map(value).collect();
+    if !reading.valve.is_empty() {
+        words.push(format!("valve={}", reading.valve));
+    }
+    if reading.quality != 0 {
+        words.push(format!("quality={:#x}", reading.quality));
+    }
+    words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_may_be_written_as_dates_times_or_spans_ago() {
+        assert_eq!(moment_ms("2026-01-01"), Ok(1_767_225_600_000));
+        assert_eq!(moment_ms("2026-01-01T01:00:00"), Ok(1_767_229_200_000));
+        assert_eq!(moment_ms("2026-01-01T08:00:00+08:00"), Ok(1_767_225_600_000));
+        let ago = moment_ms("2h").expect("a span");
+        let now = u64::try_from(Timestamp::now().as_millisecond()).expect("after 1970");
+        assert!((7_199_000..=7_201_000).contains(&(now - ago)));
+        assert!(moment_ms("yesterday").is_err_and(|text| text.contains("2026-01-31")));
+    }
+
+    #[test]
+    fn a_missed_slot_says_why_and_a_read_one_what() {
+        let energy = api::Value { quantity: "energy".to_owned(), value: 7_200_000, unit: "J".to_owned() };
+        let read = api::Reading { values: vec![energy], valve: "open".to_owned(), quality: 8, ..Default::default() };
+        assert_eq!(said(&read), "energy=2.000 kWh, valve=open, quality=0x8");
+        let missed = api::Reading { missed: "no-answer".to_owned(), ..Default::default() };
+        assert_eq!(said(&missed), "missed: no-answer");
+    }
+}

@@ -1,0 +1,75 @@
+//! The leader's board: what the duties of the leader tell the console.
+//!
+//! Promises: posting never blocks; the newest events are kept, bounded; a slow watcher of commits loses its place, never
+//! the writer's time. Refuses: durability: what must outlive a leader is in the replicated state or the database.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use protocol::api::admin::{DatabaseStatus, Event};
+use protocol::api::peer::SpoolRecord;
+use tokio::sync::broadcast;
+
+use crate::clock::wall_now;
+
+/// A handle to the board; clones share it.
+#[derive(Debug, Clone)]
+pub struct Board {
+    notes: Arc<Mutex<Notes>>,
+    commits: broadcast::Sender<Arc<Vec<SpoolRecord>>>,
+}
+
+#[derive(Debug)]
+struct Notes {
+    database: DatabaseStatus,
+    events: VecDeque<Event>,
+    keep: usize,
+}
+
+impl Board {
+    /// An empty board that keeps `events` events and lets watchers lag by `watch_queue` commits.
+    pub fn new(events: usize, watch_queue: usize) -> Self {
+        let notes = Notes { database: DatabaseStatus::default(), events: VecDeque::new(), keep: events };
+        Self { notes: Arc::new(Mutex::new(notes)), commits: broadcast::channel(watch_queue).0 }
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Notes) -> T) -> T {
+        act(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Something happened that a person would want to know.
+    pub fn event(&self, text: impl Into<String>) {
+        let event = Event { at: wall_now().0, text: text.into() };
+        tracing::info!(event = %event.text);
+        self.with(|notes| {
+            notes.events.push_front(event);
+            notes.events.truncate(notes.keep);
+        });
+    }
+
+    /// How the database is.
+    pub fn set_database(&self, status: DatabaseStatus) {
+        self.with(|notes| notes.database = status);
+    }
+
+    /// How the database is, as last set.
+    pub fn database(&self) -> DatabaseStatus {
+        self.with(|notes| notes.database.clone())
+    }
+
+    /// The newest events first.
+    pub fn events(&self) -> Vec<Event> {
+        self.with(|notes| notes.events.iter().cloned().collect())
+    }
+
+    /// These records are in the database now.
+    pub fn committed(&self, records: Arc<Vec<SpoolRecord>>) {
+        // Nobody watching is no error.
+        let _ = self.commits.send(records);
+    }
+
+    /// What is committed from now on.
+    pub fn commits(&self) -> broadcast::Receiver<Arc<Vec<SpoolRecord>>> {
+        self.commits.subscribe()
+    }
+}

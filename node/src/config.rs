@@ -1,0 +1,496 @@
+//! Every setting and every limit of a node, by name and unit, from one TOML file.
+//!
+//! Promises: an unknown key, a wrong unit or a contradiction between settings is refused before anything starts,
+//! naming file, key, value and remedy. Every loop, queue, batch, wait and retry of the node has its limit here.
+//! Refuses: reading anything but the one file; a default hidden elsewhere.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde::{Deserialize, Serialize};
+
+/// A node's settings.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Who this node is and where it is reached.
+    pub node: Node,
+    /// The database the readings go to.
+    #[serde(default)]
+    pub mysql: Mysql,
+    /// The consensus.
+    #[serde(default)]
+    pub raft: Raft,
+    /// The right to speak on lines.
+    #[serde(default)]
+    pub lease: Lease,
+    /// Who votes.
+    #[serde(default)]
+    pub membership: Membership,
+    /// Which node gets which line.
+    #[serde(default)]
+    pub assigner: Assigner,
+    /// The lines of this node.
+    #[serde(default)]
+    pub polling: Polling,
+    /// The outbox of this node.
+    #[serde(default)]
+    pub spool: Spool,
+    /// What is asked of meters.
+    #[serde(default)]
+    pub commands: Commands,
+    /// The console.
+    #[serde(default)]
+    pub admin: Admin,
+}
+
+/// Who this node is and where it is reached.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// The node's name for people; unique in the cluster.
+    pub name: String,
+    /// Where everything durable of this node is kept.
+    pub data_dir: PathBuf,
+    /// The one port, for nodes and consoles.
+    #[serde(default = "default_listen")]
+    pub listen: SocketAddr,
+    /// Where others reach this node, `host:port`; the listening address if absent.
+    pub advertise: Option<String>,
+    /// What lines may require of their node.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+}
+
+fn default_listen() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 7400))
+}
+
+macro_rules! settings {
+    ($(#[$outer:meta])* $name:ident { $($(#[$inner:meta])* $field:ident : $type:ty = $default:expr),+ $(,)? }) => {
+        $(#[$outer])*
+        #[derive(Debug, Clone, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name { $($(#[$inner])* pub $field: $type),+ }
+        impl Default for $name {
+            fn default() -> Self { Self { $($field: $default),+ } }
+        }
+    };
+}
+
+settings!(
+    /// The database the readings go to.
+    Mysql {
+        /// `mysql://user:password@host:port/database`, tried in this order; empty: readings stay in the spools.
+        endpoints: Vec<String> = Vec::new(),
+        /// For a connection to be made and greeted.
+        #[serde(with = "humantime_serde")]
+        connect_timeout: Duration = Duration::from_secs(5),
+        /// For any one statement or batch.
+        #[serde(with = "humantime_serde")]
+        statement_timeout: Duration = Duration::from_secs(30),
+        /// Rows in one transaction, at most.
+        batch_rows: usize = 5_000,
+        /// How long the writer waits for a node's spool to have something.
+        #[serde(with = "humantime_serde")]
+        pull_wait: Duration = Duration::from_millis(500),
+        /// First pause after a failed write.
+        #[serde(with = "humantime_serde")]
+        retry_min: Duration = Duration::from_millis(200),
+        /// Longest pause after failed writes.
+        #[serde(with = "humantime_serde")]
+        retry_max: Duration = Duration::from_secs(5),
+        /// Daily partitions made ahead.
+        partitions_ahead: u32 = 14,
+        /// For one statement that changes tables, and for another node that changes them to finish.
+        #[serde(with = "humantime_serde")]
+        migrate_timeout: Duration = Duration::from_secs(10 * 60),
+        /// For a call to a node's spool, beyond the time it was asked to wait.
+        #[serde(with = "humantime_serde")]
+        pull_timeout: Duration = Duration::from_secs(10),
+        /// Pulls of one node that wait to be written, at most.
+        pulls_ahead: usize = 2,
+        /// Pulls of all nodes between the pullers and the writing loop, at most.
+        hand_over: usize = 8,
+        /// Writes tried again on the same connection before it is given up.
+        retries: u32 = 5,
+        /// Commands waiting to be stored in the history, at most; more wait in turn.
+        history_queue: usize = 16,
+        /// How often the writer looks whether partitions have to be made.
+        #[serde(with = "humantime_serde")]
+        partitions_every: Duration = Duration::from_secs(3600),
+    }
+);
+
+settings!(
+    /// The consensus.
+    Raft {
+        /// The leader's heartbeat to its followers.
+        #[serde(with = "humantime_serde")]
+        heartbeat: Duration = Duration::from_millis(100),
+        /// A follower calls an election after at least this long without the leader.
+        #[serde(with = "humantime_serde")]
+        election_min: Duration = Duration::from_millis(500),
+        /// And at most this long.
+        #[serde(with = "humantime_serde")]
+        election_max: Duration = Duration::from_millis(1000),
+        /// A snapshot is taken every so many entries.
+        snapshot_every: u64 = 10_000,
+        /// Entries kept behind a snapshot for followers that lag.
+        keep_entries: u64 = 2_000,
+        /// For a snapshot to be sent to a follower.
+        #[serde(with = "humantime_serde")]
+        snapshot_timeout: Duration = Duration::from_secs(60),
+        /// Entries in one append, at most.
+        append_entries: u64 = 300,
+        /// For a proposal to be committed, before its proposer is told that the outcome is unknown.
+        #[serde(with = "humantime_serde")]
+        propose_timeout: Duration = Duration::from_secs(10),
+        /// For a call to another node to be connected.
+        #[serde(with = "humantime_serde")]
+        connect_timeout: Duration = Duration::from_millis(500),
+        /// The largest message between nodes.
+        message_bytes: ByteSize = ByteSize::mib(32),
+    }
+);
+
+settings!(
+    /// The right to speak on lines (semantics, "Owning a line").
+    Lease {
+        /// From heartbeat to heartbeat of a node to the leader.
+        #[serde(with = "humantime_serde")]
+        heartbeat: Duration = Duration::from_millis(500),
+        /// How long an answered heartbeat lets a node use its lines, from the moment it was sent.
+        #[serde(with = "humantime_serde")]
+        length: Duration = Duration::from_secs(4),
+        /// The leader gives a node's lines away this long after the last heartbeat it received from it.
+        #[serde(with = "humantime_serde")]
+        dead_after: Duration = Duration::from_secs(5),
+        /// The leader answers heartbeats only this long after its quorum last confirmed it.
+        #[serde(with = "humantime_serde")]
+        quorum_fresh: Duration = Duration::from_millis(800),
+        /// How often the leader has its quorum confirm it.
+        #[serde(with = "humantime_serde")]
+        quorum_every: Duration = Duration::from_millis(200),
+        /// For one heartbeat to be answered.
+        #[serde(with = "humantime_serde")]
+        heartbeat_timeout: Duration = Duration::from_millis(1000),
+        /// A wall clock further off than this is a warning.
+        #[serde(with = "humantime_serde")]
+        clock_warning: Duration = Duration::from_secs(2),
+        /// A node whose wall clock is further off than this gets no lines.
+        #[serde(with = "humantime_serde")]
+        clock_limit: Duration = Duration::from_secs(30),
+        /// The watchdog closes all lines if the runtime did not move for this long past the lease.
+        #[serde(with = "humantime_serde")]
+        watchdog_every: Duration = Duration::from_millis(100),
+    }
+);
+
+settings!(
+    /// Who votes.
+    Membership {
+        /// Voters, at most; odd.
+        voters: usize = 5,
+        /// A node votes after it was caught up and heard from for this long.
+        #[serde(with = "humantime_serde")]
+        stable_for: Duration = Duration::from_secs(10),
+        /// A caught-up node lacks at most this many entries.
+        caught_up_entries: u64 = 100,
+        /// How often the leader looks at its membership.
+        #[serde(with = "humantime_serde")]
+        every: Duration = Duration::from_millis(500),
+    }
+);
+
+settings!(
+    /// Which node gets which line.
+    Assigner {
+        /// How often the leader looks at the assignment.
+        #[serde(with = "humantime_serde")]
+        every: Duration = Duration::from_millis(200),
+        /// Lines are moved only if the fullest node carries this many percent more than the emptiest.
+        imbalance_percent: u32 = 20,
+        /// And only if that lasted this long.
+        #[serde(with = "humantime_serde")]
+        imbalance_for: Duration = Duration::from_secs(3),
+        /// Moves in one log entry, at most.
+        moves_per_entry: usize = 2_000,
+        /// Planned moves under way at once, at most.
+        moves_under_way: usize = 500,
+    }
+);
+
+settings!(
+    /// The lines of this node.
+    Polling {
+        /// Connections to gateways leave from this address; the system's choice if absent.
+        source: Option<IpAddr> = None,
+        /// For a gateway to be connected.
+        #[serde(with = "humantime_serde")]
+        connect_timeout: Duration = Duration::from_secs(3),
+        /// First pause after a line went down.
+        #[serde(with = "humantime_serde")]
+        reconnect_min: Duration = Duration::from_millis(200),
+        /// Longest pause after a line went down.
+        #[serde(with = "humantime_serde")]
+        reconnect_max: Duration = Duration::from_secs(30),
+        /// One exchange, at most, whatever the meter does.
+        #[serde(with = "humantime_serde")]
+        exchange_limit: Duration = Duration::from_secs(60),
+        /// A meter without an answer in this many slots is silent, and is probed with back-off.
+        silent_after: u32 = 3,
+        /// A silent meter is probed at least once in this many slots.
+        silent_probe_slots: u32 = 16,
+        /// Silent meters together may take this much of their line's time, percent.
+        silent_share_percent: u32 = 20,
+        /// Attempts to read one meter in one slot, at most.
+        attempts_per_slot: u32 = 3,
+        /// A line's own stop, when it is asked to.
+        #[serde(with = "humantime_serde")]
+        stop_limit: Duration = Duration::from_secs(10),
+        /// Meters of one interval are asked within this share of it, percent, each at its own moment.
+        spread_percent: u32 = 2,
+        /// And within this time at most.
+        #[serde(with = "humantime_serde")]
+        spread_max: Duration = Duration::from_secs(10),
+        /// Longest pause between two attempts at one slot.
+        #[serde(with = "humantime_serde")]
+        retry_pause_max: Duration = Duration::from_secs(60),
+        /// Slots closed at one look, at most; more are closed at the next.
+        closed_slots: usize = 1_000,
+        /// Lines taken at one moment start this far apart.
+        #[serde(with = "humantime_serde")]
+        start_pace: Duration = Duration::from_millis(1),
+        /// The last of them starts after this long.
+        #[serde(with = "humantime_serde")]
+        start_spread: Duration = Duration::from_secs(3),
+        /// A line looks at its schedule at least this often, so that a clock that was set is noticed.
+        #[serde(with = "humantime_serde")]
+        look_every: Duration = Duration::from_secs(1),
+        /// A line without a lease asks for it this often.
+        #[serde(with = "humantime_serde")]
+        lease_look: Duration = Duration::from_millis(100),
+        /// Added to the time a transmission takes, when the lease is asked whether there is time for it.
+        #[serde(with = "humantime_serde")]
+        speak_margin: Duration = Duration::from_millis(20),
+        /// A gateway that acknowledges nothing for this long is down; what was not sent by then is never sent. A
+        /// transmission to a gateway needs a lease that runs this much longer.
+        #[serde(with = "humantime_serde")]
+        unacked_limit: Duration = Duration::from_secs(1),
+        /// Lines in one entry that lets go of them, at most.
+        releases_per_entry: usize = 2_000,
+        /// Pause before letting go is proposed again.
+        #[serde(with = "humantime_serde")]
+        release_retry: Duration = Duration::from_millis(500),
+        /// Proposals of this node's lines under way at once, at most.
+        proposals: usize = 64,
+        /// Proposals that wait for their turn, at most; more wait at their line.
+        proposals_queue: usize = 1_024,
+        /// Commands under way on one line at once, at most.
+        commands_per_line: usize = 16,
+    }
+);
+
+settings!(
+    /// The outbox of this node.
+    Spool {
+        /// At this size the node stops accepting readings.
+        max_bytes: ByteSize = ByteSize::gib(64),
+        /// Records in one durable commit, at most.
+        batch_records: usize = 256,
+        /// Records waiting to be made durable, at most; more wait in turn.
+        queue: usize = 1_024,
+        /// Records in one pull of the leader, at most.
+        pull_records: u32 = 5_000,
+        /// Bytes in one pull of the leader, and in one record, at most.
+        pull_bytes: ByteSize = ByteSize::mib(4),
+        /// A pull waits for the first record this long, at most.
+        #[serde(with = "humantime_serde")]
+        pull_wait_max: Duration = Duration::from_secs(10),
+        /// Memory for the file's pages, at most.
+        cache_bytes: ByteSize = ByteSize::mib(32),
+    }
+);
+
+settings!(
+    /// What is asked of meters.
+    Commands {
+        /// Where a command names no deadline.
+        #[serde(with = "humantime_serde")]
+        deadline: Duration = Duration::from_secs(15 * 60),
+        /// The longest deadline that may be asked for.
+        #[serde(with = "humantime_serde")]
+        deadline_max: Duration = Duration::from_secs(7 * 24 * 3600),
+        /// How long a valve may travel before it counts as stuck.
+        #[serde(with = "humantime_serde")]
+        valve_travel: Duration = Duration::from_secs(90),
+        /// From read-back to read-back.
+        #[serde(with = "humantime_serde")]
+        read_back_every: Duration = Duration::from_secs(1),
+        /// Attempts at a command safe to repeat, at most, by one owner.
+        attempts: u32 = 5,
+        /// Pause between attempts.
+        #[serde(with = "humantime_serde")]
+        attempt_pause: Duration = Duration::from_secs(2),
+        /// Open commands in the cluster, at most.
+        open_max: usize = 100_000,
+        /// How often the leader looks for late and ended commands.
+        #[serde(with = "humantime_serde")]
+        every: Duration = Duration::from_millis(500),
+        /// Ended commands stay in the replicated state at least this long.
+        #[serde(with = "humantime_serde")]
+        keep_ended: Duration = Duration::from_secs(600),
+    }
+);
+
+settings!(
+    /// The console.
+    Admin {
+        /// Rows of one import, at most.
+        import_rows: usize = 20_000,
+        /// Rows of one page where none is asked for.
+        page_rows: u32 = 100,
+        /// Rows of one page, at most.
+        page_rows_max: u32 = 10_000,
+        /// The largest request of a console.
+        message_bytes: ByteSize = ByteSize::mib(16),
+        /// Changes kept for a slow watcher before it is cut off.
+        watch_queue: usize = 1_024,
+        /// How long a full queue waits for its watcher before it is cut off.
+        #[serde(with = "humantime_serde")]
+        watch_patience: Duration = Duration::from_secs(5),
+        /// Watchers at once, at most.
+        watchers: usize = 256,
+        /// Answers a second to a watcher of the status, at most.
+        status_per_second: u32 = 10,
+        /// A spool whose oldest record is older than this is a problem on the status screen.
+        #[serde(with = "humantime_serde")]
+        spool_age_warning: Duration = Duration::from_secs(60),
+        /// Events kept for the status screen.
+        events: usize = 100,
+        /// For one call, at most.
+        #[serde(with = "humantime_serde")]
+        call_timeout: Duration = Duration::from_secs(30),
+    }
+);
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("configuration {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not understood; the text names line, key and value.
+    #[error("configuration {path}: {source}")]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// A setting contradicts another or its own bounds.
+    #[error("configuration {path}: {key} = {value}: {remedy}")]
+    Contradiction {
+        /// The file.
+        path: PathBuf,
+        /// The setting.
+        key: &'static str,
+        /// What it is.
+        value: String,
+        /// What it has to be.
+        remedy: String,
+    },
+}
+
+impl Config {
+    /// Reads and checks the file at `path`.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        let config: Self = toml::from_str(&text)
+            .map_err(|source| ConfigError::Malformed { path: path.to_owned(), source: Box::new(source) })?;
+        config.contradiction().map_or(Ok(config), |(key, value, remedy)| {
+            Err(ConfigError::Contradiction { path: path.to_owned(), key, value, remedy })
+        })
+    }
+
+    /// The first setting that cannot stand beside the others: its key, value, and what it has to be.
+    fn contradiction(&self) -> Option<(&'static str, String, String)> {
+        let lease = &self.lease;
+        let span = |d: Duration| format!("{d:?}");
+        let margin = lease.dead_after.saturating_sub(lease.length);
+        if self.node.name.trim().is_empty() {
+            return Some(("node.name", "\"\"".to_owned(), "has to name the node".to_owned()));
+        }
+        if lease.heartbeat * 2 > lease.length {
+            let remedy = format!("has to be at most half of lease.length = {:?}", lease.length);
+            return Some(("lease.heartbeat", span(lease.heartbeat), remedy));
+        }
+        if lease.quorum_fresh >= margin {
+            let remedy = format!("has to be less than lease.dead_after - lease.length = {margin:?}");
+            return Some(("lease.quorum_fresh", span(lease.quorum_fresh), remedy));
+        }
+        if lease.quorum_every * 2 > lease.quorum_fresh {
+            let remedy = format!("has to be at most half of lease.quorum_fresh = {:?}", lease.quorum_fresh);
+            return Some(("lease.quorum_every", span(lease.quorum_every), remedy));
+        }
+        if self.raft.election_min < self.raft.heartbeat * 3 || self.raft.election_max <= self.raft.election_min {
+            let remedy = "has to be at least three heartbeats, and less than raft.election_max".to_owned();
+            return Some(("raft.election_min", span(self.raft.election_min), remedy));
+        }
+        let speaks_late = self.polling.unacked_limit + self.polling.speak_margin;
+        if speaks_late + lease.heartbeat * 2 >= lease.length {
+            let remedy = format!("with two heartbeats has to be less than lease.length = {:?}", lease.length);
+            return Some(("polling.unacked_limit", span(self.polling.unacked_limit), remedy));
+        }
+        if self.membership.voters.is_multiple_of(2) {
+            let remedy = "has to be odd".to_owned();
+            return Some(("membership.voters", self.membership.voters.to_string(), remedy));
+        }
+        if self.spool.pull_bytes.as_u64().saturating_mul(2) > self.raft.message_bytes.as_u64() {
+            let remedy = format!("has to be at most half of raft.message_bytes = {}", self.raft.message_bytes);
+            return Some(("spool.pull_bytes", self.spool.pull_bytes.to_string(), remedy));
+        }
+        self.zero_limit().map(|key| (key, "0".to_owned(), "has to be at least 1".to_owned()))
+    }
+
+    /// The first limit that is zero, where zero would stop the node.
+    fn zero_limit(&self) -> Option<&'static str> {
+        let limits = [
+            ("mysql.batch_rows", self.mysql.batch_rows),
+            ("mysql.pulls_ahead", self.mysql.pulls_ahead),
+            ("mysql.hand_over", self.mysql.hand_over),
+            ("mysql.history_queue", self.mysql.history_queue),
+            ("spool.batch_records", self.spool.batch_records),
+            ("spool.queue", self.spool.queue),
+            ("spool.pull_records", self.spool.pull_records as usize),
+            ("admin.import_rows", self.admin.import_rows),
+            ("admin.watch_queue", self.admin.watch_queue),
+            ("admin.watchers", self.admin.watchers),
+            ("admin.status_per_second", self.admin.status_per_second as usize),
+            ("assigner.moves_per_entry", self.assigner.moves_per_entry),
+            ("polling.attempts_per_slot", self.polling.attempts_per_slot as usize),
+            ("commands.attempts", self.commands.attempts as usize),
+            ("polling.closed_slots", self.polling.closed_slots),
+            ("polling.releases_per_entry", self.polling.releases_per_entry),
+            ("polling.proposals", self.polling.proposals),
+            ("polling.proposals_queue", self.polling.proposals_queue),
+            ("polling.commands_per_line", self.polling.commands_per_line),
+        ];
+        limits.into_iter().find(|(_, value)| *value == 0).map(|(key, _)| key)
+    }
+
+    /// Where others reach this node, `host:port`.
+    pub fn advertise(&self) -> String {
+        self.node.advertise.clone().unwrap_or_else(|| self.node.listen.to_string())
+    }
+}

@@ -1,0 +1,89 @@
+//! The one port of a node: the console's and the nodes' gRPC, health, reflection, metrics.
+//!
+//! Promises: what is asked of no service is answered in the asker's own protocol. Refuses: deciding who may ask what.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use protocol::api::DESCRIPTORS;
+use protocol::api::peer::cluster_server::ClusterServer;
+use protocol::api::peer::raft_server::RaftServer;
+use protocol::api::peer::spool_server::SpoolServer;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::Admin;
+use crate::cluster::Cluster;
+use crate::cluster::identity::Identity;
+use crate::cluster::raft_service::RaftService;
+use crate::cluster::service::ClusterService;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::mysql::Reader;
+use crate::spool::Spool;
+use crate::spool::service::SpoolService;
+
+/// A running server: cancel the token to stop it, then wait for the task.
+pub(super) type Server = (CancellationToken, JoinHandle<Result<(), std::io::Error>>);
+
+/// Serves everything of this node on `listener`.
+pub(super) fn serve(
+    listener: TcpListener,
+    cluster: &Cluster,
+    identity: &Identity,
+    spool: &Spool,
+    config: &Arc<Config>,
+    metrics: &Metrics,
+) -> Server {
+    let limit = usize::try_from(config.raft.message_bytes.as_u64()).unwrap_or(usize::MAX);
+    let raft = RaftServer::new(RaftService::new(cluster.consensus().raft(), &identity.cluster_id));
+    let nodes = ClusterServer::new(ClusterService::new(cluster.clone()));
+    let spools = SpoolServer::new(SpoolService::new(spool.clone(), &config.spool));
+    let (health_reporter, health) = tonic_health::server::health_reporter();
+    let stop = CancellationToken::new();
+    let reader = Reader::new(config.mysql.clone());
+    let admin = Admin::new(cluster.clone(), reader, Arc::clone(config), metrics.clone(), stop.clone());
+    let mut routes = admin
+        .routes()
+        .add_service(raft.max_decoding_message_size(limit).max_encoding_message_size(limit))
+        .add_service(nodes.max_decoding_message_size(limit).max_encoding_message_size(limit))
+        .add_service(spools.max_decoding_message_size(limit).max_encoding_message_size(limit))
+        .add_service(health);
+    if let Ok(reflection) = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(DESCRIPTORS)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()
+    {
+        routes = routes.add_service(reflection);
+    }
+    let numbers = metrics.clone();
+    let app = routes
+        .into_axum_router()
+        .reset_fallback()
+        .route("/metrics", get(move || async move { exposition(&numbers) }))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .fallback(unknown);
+    let stopped = stop.clone().cancelled_owned();
+    let task = tokio::spawn(async move {
+        health_reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
+        axum::serve(listener, axum::Router::into_make_service(app)).with_graceful_shutdown(stopped).await
+    });
+    (stop, task)
+}
+
+fn exposition(metrics: &Metrics) -> impl IntoResponse + use<> {
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], metrics.exposition())
+}
+
+/// A gRPC caller understands a gRPC answer, a browser an HTTP one.
+async fn unknown(headers: HeaderMap) -> Response {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    if kind.starts_with("application/grpc") {
+        return tonic::Status::unimplemented("no such service or method").into_http::<axum::body::Body>();
+    }
+    (StatusCode::NOT_FOUND, "there is no such page\n").into_response()
+}

@@ -1,0 +1,69 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::meter::NodeId;
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TryRecvError;
+
+use super::reading;
+use super::site::{Outbox, config, until};
+use crate::cluster::peers::{Caller, Peers};
+use crate::config::{self, Config};
+use crate::leader::writer::backlog::Backlog;
+use crate::leader::writer::history::{History, HistoryError};
+use crate::leader::writer::puller::{Batch, Limits, Puller};
+
+/// Settings under which every pull carries one record.
+fn one_by_one() -> Arc<Config> {
+    let config = config(config::Mysql { batch_rows: 1, pulls_ahead: 2, ..config::Mysql::default() });
+    Arc::new(Config {
+        mysql: config::Mysql { retry_max: Duration::from_millis(20), ..config.mysql.clone() },
+        ..(*config).clone()
+    })
+}
+
+#[tokio::test]
+async fn while_nothing_is_committed_no_more_is_pulled_than_the_limit_and_nothing_is_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = Outbox::open(dir.path()).await;
+    outbox.append(&(0..5).map(|n| reading(n, 0)).collect::<Vec<_>>()).await;
+    let peers = Peers::new(Caller::new("test", NodeId(1)), Duration::from_secs(1));
+    let peer = peers.channel(NodeId(1), &outbox.address).unwrap();
+    let (out, mut batches) = mpsc::channel(100);
+    let backlog = Backlog::default();
+    let puller = tokio::spawn(Puller::new(NodeId(1), peer, Limits::of(&one_by_one()), out, backlog.clone()).run());
+
+    let meter = |batch: &Batch| batch.records.iter().map(|record| record.meter).collect::<Vec<_>>();
+    let (first, second) = (batches.recv().await.unwrap(), batches.recv().await.unwrap());
+    assert_eq!((meter(&first), meter(&second)), (vec![0], vec![1]));
+    // It goes on asking how much waits, and for nothing else.
+    outbox.append(&[reading(9, 0)]).await;
+    until("the backlog is heard", async || backlog.records() == 6).await;
+    assert!(matches!(batches.try_recv(), Err(TryRecvError::Empty)));
+
+    second.committed.send(()).unwrap();
+    outbox.append(&[reading(10, 0)]).await;
+    until("the backlog is heard", async || backlog.records() == 7).await;
+    assert!(matches!(batches.try_recv(), Err(TryRecvError::Empty)), "a later commit acknowledges no earlier record");
+
+    first.committed.send(()).unwrap();
+    until("both are acknowledged", async || outbox.spool.pressure().records == 5).await;
+    assert_eq!(meter(&batches.recv().await.unwrap()), [2]);
+    drop(batches);
+    puller.await.unwrap();
+}
+
+#[tokio::test]
+async fn without_a_database_commands_are_told_so_at_once() {
+    let (history, _jobs) = History::new(&config::Mysql::default());
+    assert_eq!(history.store(Vec::new()).await, Err(HistoryError::NoDatabase));
+}
+
+#[tokio::test]
+async fn commands_do_not_wait_longer_than_a_statement_may_take() {
+    let endpoints = vec!["mysql://nobody@127.0.0.1:1/none".to_owned()];
+    let limit = Duration::from_millis(20);
+    let config = config::Mysql { endpoints, statement_timeout: limit, ..config::Mysql::default() };
+    let (history, _jobs) = History::new(&config);
+    assert!(matches!(history.store(Vec::new()).await, Err(HistoryError::Unavailable(_))));
+}

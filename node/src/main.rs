@@ -1,0 +1,17 @@
+//! The hearth daemon and its command line.
+
+mod admin;
+mod cli;
+mod clock;
+mod cluster;
+mod config;
+mod daemon;
+mod leader;
+mod metrics;
+mod mysql;
+mod polling;
+mod spool;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

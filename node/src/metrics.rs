@@ -1,0 +1,150 @@
+//! What a node counts of itself: one function per observation.
+//!
+//! Promises: an observation never blocks and never fails. The same numbers go to `/metrics`, to the leader with every
+//! heartbeat, and to the status screen. Refuses: deciding anything.
+
+use std::sync::Arc;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use protocol::api::admin::NodeReport;
+
+/// A handle to the node's numbers; clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    numbers: Arc<Numbers>,
+}
+
+#[derive(Debug, Default)]
+struct Numbers {
+    exchanges: Counter,
+    readings_accepted: Counter,
+    readings_missed: Counter,
+    commands_ended: Counter,
+    spool_records: Gauge,
+    spool_bytes: Gauge,
+    oldest_spooled_at: Gauge,
+    lines_open: Gauge,
+    lines_down: Gauge,
+    rows_written: Counter,
+    rows_rejected: Counter,
+    writes_failed: Counter,
+}
+
+impl Metrics {
+    /// A dialogue with a meter is over, however it ended.
+    pub fn exchange_ended(&self) {
+        self.numbers.exchanges.inc();
+    }
+
+    /// A reading is durable.
+    pub fn reading_accepted(&self) {
+        self.numbers.readings_accepted.inc();
+    }
+
+    /// A slot was given up, durably.
+    pub fn reading_missed(&self) {
+        self.numbers.readings_missed.inc();
+    }
+
+    /// A command ended on a line of this node.
+    pub fn command_ended(&self) {
+        self.numbers.commands_ended.inc();
+    }
+
+    /// The spool's content now; `oldest_at` is Unix ms, 0 where it is empty.
+    pub fn spool_holds(&self, records: u64, bytes: u64, oldest_at: u64) {
+        let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        self.numbers.spool_records.set(signed(records));
+        self.numbers.spool_bytes.set(signed(bytes));
+        self.numbers.oldest_spooled_at.set(signed(oldest_at));
+    }
+
+    /// A line's channel opened.
+    pub fn line_opened(&self) {
+        self.numbers.lines_open.inc();
+    }
+
+    /// A line's channel closed.
+    pub fn line_closed(&self) {
+        self.numbers.lines_open.dec();
+    }
+
+    /// A line's channel cannot be opened (`true`), or no longer is in that state (`false`).
+    pub fn line_down(&self, down: bool) {
+        if down {
+            self.numbers.lines_down.inc()
+        } else {
+            self.numbers.lines_down.dec()
+        };
+    }
+
+    /// Rows were committed to the database.
+    pub fn rows_written(&self, rows: u64) {
+        self.numbers.rows_written.inc_by(rows);
+    }
+
+    /// Rows were set aside.
+    pub fn rows_rejected(&self, rows: u64) {
+        self.numbers.rows_rejected.inc_by(rows);
+    }
+
+    /// A write to the database failed and will be tried again.
+    pub fn write_failed(&self) {
+        self.numbers.writes_failed.inc();
+    }
+
+    /// What the node says of itself with every heartbeat; identity fields are the caller's to fill.
+    pub fn report(&self) -> NodeReport {
+        let n = &self.numbers;
+        let positive = |gauge: &Gauge| u64::try_from(gauge.get()).unwrap_or(0);
+        NodeReport {
+            exchanges: n.exchanges.get(),
+            readings_accepted: n.readings_accepted.get(),
+            readings_missed: n.readings_missed.get(),
+            spool_records: positive(&n.spool_records),
+            spool_bytes: positive(&n.spool_bytes),
+            oldest_spooled_at: positive(&n.oldest_spooled_at),
+            lines_open: positive(&n.lines_open),
+            lines_down: positive(&n.lines_down),
+            resident_bytes: resident_bytes(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..NodeReport::default()
+        }
+    }
+
+    /// The numbers in the text format of OpenMetrics.
+    pub fn exposition(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String cannot fail.
+        let _ = encode(&mut text, &self.registry());
+        text
+    }
+
+    fn registry(&self) -> Registry {
+        let n = &self.numbers;
+        let mut registry = Registry::with_prefix("hearth");
+        registry.register("exchanges", "Dialogues with meters that are over", n.exchanges.clone());
+        registry.register("readings_accepted", "Readings made durable", n.readings_accepted.clone());
+        registry.register("readings_missed", "Slots given up", n.readings_missed.clone());
+        registry.register("commands_ended", "Commands that ended on this node's lines", n.commands_ended.clone());
+        registry.register("spool_records", "Records in the spool", n.spool_records.clone());
+        registry.register("spool_bytes", "Bytes in the spool", n.spool_bytes.clone());
+        registry.register("lines_open", "Lines whose channel is open", n.lines_open.clone());
+        registry.register("lines_down", "Lines whose channel cannot be opened", n.lines_down.clone());
+        registry.register("rows_written", "Rows committed to the database", n.rows_written.clone());
+        registry.register("rows_rejected", "Rows set aside", n.rows_rejected.clone());
+        registry.register("writes_failed", "Failed writes to the database", n.writes_failed.clone());
+        registry
+    }
+}
+
+/// The process's resident memory; 0 where the system does not say.
+fn resident_bytes() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| text.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok()));
+    pages.unwrap_or(0).saturating_mul(rustix::param::page_size() as u64)
+}

@@ -1,0 +1,144 @@
+//! The tables as this release wants them.
+//!
+//! ```text
+//!   hearth_migration     one row per migration: its checksum, how many statements it has, how many are done
+//!   GET_LOCK -> for each migration in order: statement -> done + 1 -> statement -> done + 1 ...
+//! ```
+//!
+//! Promises: one node at a time changes tables; a run that was interrupted goes on where it stopped; migrations only add,
+//! so that the release before this one can still write. Refuses: a migration whose text was changed after it was applied,
+//! and undoing anything.
+
+use mysql_async::Params;
+
+use super::session::Session;
+use super::{Database, DatabaseError, Fault};
+use crate::clock::wall_now;
+
+/// The migrations, in order. A name is durable; a text is never changed once it was released.
+const MIGRATIONS: &[(u32, &str, &str)] = &[
+    (1, "readings", include_str!("../../../migrations/0001_readings.sql")),
+    (2, "projections", include_str!("../../../migrations/0002_projections.sql")),
+    (3, "views", include_str!("../../../migrations/0003_views.sql")),
+];
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS hearth_migration (
+  version INT UNSIGNED NOT NULL,
+  name VARCHAR(64) NOT NULL,
+  checksum CHAR(16) NOT NULL,
+  statements INT UNSIGNED NOT NULL,
+  done INT UNSIGNED NOT NULL,
+  changed_at DATETIME(3) NOT NULL,
+  PRIMARY KEY (version)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
+
+const EDITED: &str = "its text differs from the one applied here: run the release that applied it, or a later one";
+
+impl Database {
+    /// Brings the tables to what this release wants, and makes the days ahead.
+    pub async fn migrate(&mut self) -> Result<(), DatabaseError> {
+        self.migrate_to(MIGRATIONS).await?;
+        self.make_partitions(wall_now()).await
+    }
+
+    pub(super) async fn migrate_to(&mut self, migrations: &[(u32, &str, &str)]) -> Result<(), DatabaseError> {
+        self.lock_schema().await?;
+        let done = self.apply_all(migrations).await;
+        self.unlock_schema(done).await
+    }
+
+    async fn apply_all(&mut self, migrations: &[(u32, &str, &str)]) -> Result<(), DatabaseError> {
+        self.session.execute(TABLE).await?;
+        for (version, name, text) in migrations {
+            self.apply(*version, name, text).await?;
+        }
+        Ok(())
+    }
+
+    async fn apply(&mut self, version: u32, name: &str, text: &str) -> Result<(), DatabaseError> {
+        let statements = statements(text);
+        let checksum = checksum(text);
+        let start = "INSERT INTO hearth_migration (version, name, checksum, statements, done, changed_at) \
+             VALUES (?, ?, ?, ?, 0, UTC_TIMESTAMP(3)) ON DUPLICATE KEY UPDATE version = hearth_migration.version";
+        let row = vec![version.into(), name.into(), checksum.as_str().into(), statements.len().into()];
+        self.session.execute_with(start, row).await?;
+        let (known, done) = progress(&mut self.session, version).await?;
+        if known != checksum {
+            return Err(refused(&self.session, format!("migration {version} {name} was edited"), EDITED));
+        }
+        for (number, statement) in statements.iter().enumerate().skip(done) {
+            // A crash between a statement and its mark repeats just that statement.
+            let repeated = number == done;
+            self.run(statement, repeated).await?;
+            let mark = "UPDATE hearth_migration SET done = ?, changed_at = UTC_TIMESTAMP(3) WHERE version = ?";
+            self.session.execute_with(mark, vec![(number + 1).into(), version.into()]).await?;
+        }
+        Ok(())
+    }
+
+    async fn run(&mut self, statement: &str, repeated: bool) -> Result<(), DatabaseError> {
+        match self.session.execute_within(self.config.migrate_timeout, statement).await {
+            Err(error) if repeated && is_there_already(error.fault()) => Ok(()),
+            answer => answer,
+        }
+    }
+
+    /// Keeps every other node from changing tables until the connection ends or the lock is given back.
+    pub(super) async fn lock_schema(&mut self) -> Result<(), DatabaseError> {
+        let limit = self.config.migrate_timeout;
+        let seconds = (limit / 2).as_secs().max(1);
+        let ask = format!("SELECT GET_LOCK(LEFT(CONCAT('hearth.', DATABASE()), 64), {seconds})");
+        let answer = self.session.query_within(limit, &ask, Params::Empty).await?;
+        let got = answer.into_iter().next().and_then(|row| row.get::<Option<i64>, _>(0)).flatten();
+        if got == Some(1) {
+            return Ok(());
+        }
+        Err(DatabaseError::Retry(self.session.fault("another node is changing the tables")))
+    }
+
+    pub(super) async fn unlock_schema(&mut self, done: Result<(), DatabaseError>) -> Result<(), DatabaseError> {
+        if matches!(done, Err(DatabaseError::Lost(_))) {
+            return done;
+        }
+        self.session.execute("DO RELEASE_LOCK(LEFT(CONCAT('hearth.', DATABASE()), 64))").await.and(done)
+    }
+}
+
+async fn progress(session: &mut Session, version: u32) -> Result<(String, usize), DatabaseError> {
+    let ask = "SELECT checksum, done FROM hearth_migration WHERE version = ?";
+    let rows = session.query(ask, Params::Positional(vec![version.into()])).await?;
+    let row = rows.into_iter().next().and_then(|row| mysql_async::from_row_opt::<(String, usize)>(row).ok());
+    row.ok_or_else(|| refused(session, format!("migration {version} left no mark"), "see hearth_migration"))
+}
+
+fn refused(session: &Session, text: String, remedy: &'static str) -> DatabaseError {
+    DatabaseError::Refused { fault: session.fault(text), remedy }
+}
+
+/// Table, column or key exists; or what was to be dropped does not.
+fn is_there_already(fault: &Fault) -> bool {
+    matches!(fault.code, 1050 | 1060 | 1061 | 1091)
+}
+
+/// The statements of a migration: each ends with a semicolon at the end of a line.
+fn statements(text: &str) -> Vec<String> {
+    let mut statements = Vec::new();
+    let mut open = String::new();
+    for line in text.lines().filter(|line| !line.trim_start().starts_with("--")) {
+        open.push_str(line);
+        open.push('\n');
+        if line.trim_end().ends_with(';') {
+            let statement = std::mem::take(&mut open);
+            statements.push(statement.trim().trim_end_matches(';').to_owned());
+        }
+    }
+    statements
+}
+
+/// FNV-1a: tells an edited text, not a forged one.
+fn checksum(text: &str) -> String {
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    format!("{hash:016x}")
+}

@@ -1,0 +1,211 @@
+//! One connection, with a limit on every await.
+//!
+//! Promises: times are UTC and the server refuses what does not fit (strict); a connection that did not answer in time,
+//! or whose caller stopped waiting, is never used again: it would answer the previous question. Refuses: reconnecting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts, OptsBuilder, Params, Row, Value};
+use tokio::time::timeout;
+
+use super::{DatabaseError, Fault};
+use crate::config;
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    Write,
+    Read,
+}
+
+/// Whose server it is: they differ in how many rows go in one command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flavour {
+    /// Takes many rows in one prepared command.
+    MariaDb,
+    /// Takes many rows in one text.
+    MySql,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    // Absent once it is not to be used again.
+    conn: Option<Conn>,
+    endpoint: Arc<str>,
+    flavour: Flavour,
+    packet_bytes: usize,
+    statement_timeout: Duration,
+}
+
+/// Values a text column or a zone could silently change are refused instead.
+const SQL_MODE: &str =
+    "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION";
+
+impl Session {
+    /// The first endpoint, in their order, that answers and serves `purpose`; else the error most worth a person's time.
+    pub(super) async fn open_any(config: &config::Mysql, purpose: Purpose) -> Result<Self, DatabaseError> {
+        let mut worst = None;
+        for url in &config.endpoints {
+            match Self::open(url, config, purpose).await {
+                Ok(session) => return Ok(session),
+                Err(error) => worst = Some(worse(worst, error)),
+            }
+        }
+        Err(worst.unwrap_or_else(no_endpoint))
+    }
+
+    async fn open(url: &str, config: &config::Mysql, purpose: Purpose) -> Result<Self, DatabaseError> {
+        let opts =
+            Opts::from_url(url).map_err(|error| DatabaseError::of(&Arc::from("mysql.endpoints"), error.into()))?;
+        let endpoint: Arc<str> = Arc::from(shown(&opts));
+        let limit = config.connect_timeout;
+        let opts = OptsBuilder::from_opts(opts).prefer_socket(false).tcp_nodelay(true);
+        let conn = match timeout(limit, Conn::new(opts)).await {
+            Ok(Ok(conn)) => conn,
+            Ok(Err(error)) => return Err(unreachable(DatabaseError::of(&endpoint, error))),
+            Err(_) => return Err(DatabaseError::timed_out(&endpoint, limit)),
+        };
+        let (flavour, packet_bytes) = (Flavour::MySql, 0);
+        let statement_timeout = config.statement_timeout;
+        let mut session = Self { conn: Some(conn), endpoint, flavour, packet_bytes, statement_timeout };
+        session.prepare(purpose).await?;
+        Ok(session)
+    }
+
+    async fn prepare(&mut self, purpose: Purpose) -> Result<(), DatabaseError> {
+        let seconds = self.statement_timeout.as_secs().max(1);
+        // The server gives a lock up first, so that the answer says why.
+        let lock_seconds = (seconds / 2).max(1);
+        self.execute(&format!(
+            "SET SESSION time_zone = '+00:00', sql_mode = '{SQL_MODE}', innodb_lock_wait_timeout = {lock_seconds}, \
+             lock_wait_timeout = {lock_seconds}"
+        ))
+        .await?;
+        self.execute("SET NAMES utf8mb4 COLLATE utf8mb4_bin").await?;
+        self.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
+        let probe = self.query("SELECT VERSION(), @@max_allowed_packet, @@read_only", Params::Empty).await?;
+        let probed =
+            probe.into_iter().next().and_then(|row| mysql_async::from_row_opt::<(String, usize, u8)>(row).ok());
+        let Some((version, packet_bytes, read_only)) = probed else {
+            return Err(DatabaseError::Lost(self.fault("it does not say what it is")));
+        };
+        if purpose == Purpose::Write && read_only != 0 {
+            return Err(DatabaseError::NextEndpoint(self.fault("it is read-only")));
+        }
+        self.flavour = if version.to_ascii_lowercase().contains("mariadb") { Flavour::MariaDb } else { Flavour::MySql };
+        self.packet_bytes = packet_bytes;
+        Ok(())
+    }
+
+    pub(super) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub(super) const fn flavour(&self) -> Flavour {
+        self.flavour
+    }
+
+    #[cfg(test)]
+    pub(super) const fn pretend(&mut self, flavour: Flavour) {
+        self.flavour = flavour;
+    }
+
+    /// What one command may carry, with room for what the protocol adds.
+    pub(super) const fn packet_bytes(&self) -> usize {
+        self.packet_bytes / 2
+    }
+
+    pub(super) fn fault(&self, text: impl Into<String>) -> Fault {
+        Fault { endpoint: Arc::clone(&self.endpoint), code: 0, text: text.into() }
+    }
+
+    pub(super) async fn execute(&mut self, sql: &str) -> Result<(), DatabaseError> {
+        self.execute_within(self.statement_timeout, sql).await
+    }
+
+    pub(super) async fn execute_within(&mut self, limit: Duration, sql: &str) -> Result<(), DatabaseError> {
+        let sql = sql.to_owned();
+        self.guarded(limit, |conn| conn.query_drop(sql)).await
+    }
+
+    pub(super) async fn execute_with(&mut self, sql: &str, params: Vec<Value>) -> Result<(), DatabaseError> {
+        let sql = sql.to_owned();
+        self.guarded(self.statement_timeout, |conn| conn.exec_drop(sql, Params::Positional(params))).await
+    }
+
+    pub(super) async fn query(&mut self, sql: &str, params: Params) -> Result<Vec<Row>, DatabaseError> {
+        self.query_within(self.statement_timeout, sql, params).await
+    }
+
+    pub(super) async fn query_within(
+        &mut self,
+        limit: Duration,
+        sql: &str,
+        params: Params,
+    ) -> Result<Vec<Row>, DatabaseError> {
+        let sql = sql.to_owned();
+        self.guarded(limit, |conn| conn.exec(sql, params)).await
+    }
+
+    /// `sql` once for each of `rows`; they have to fit into one packet.
+    pub(super) async fn bulk(&mut self, sql: &str, rows: Vec<Vec<Value>>) -> Result<(), DatabaseError> {
+        let sql = sql.to_owned();
+        let rows = rows.into_iter().map(Params::Positional);
+        self.guarded(self.statement_timeout, |conn| conn.exec_batch(sql, rows)).await
+    }
+
+    async fn guarded<T>(
+        &mut self,
+        limit: Duration,
+        ask: impl for<'c> FnOnce(&'c mut Conn) -> BoxFuture<'c, mysql_async::Result<T>>,
+    ) -> Result<T, DatabaseError> {
+        // Taken out, so that it is dropped with this future wherever it stops.
+        let mut conn =
+            self.conn.take().ok_or_else(|| DatabaseError::Lost(self.fault("connection given up earlier")))?;
+        let answer = timeout(limit, ask(&mut conn)).await;
+        match answer {
+            Ok(Ok(answer)) => {
+                self.conn = Some(conn);
+                Ok(answer)
+            }
+            Ok(Err(error)) => {
+                if !error.is_fatal() {
+                    self.conn = Some(conn);
+                }
+                Err(DatabaseError::of(&self.endpoint, error))
+            }
+            Err(_) => Err(DatabaseError::timed_out(&self.endpoint, limit)),
+        }
+    }
+}
+
+/// `host:port/database`, without user and password.
+fn shown(opts: &Opts) -> String {
+    format!("{}:{}/{}", opts.ip_or_hostname(), opts.tcp_port(), opts.db_name().unwrap_or(""))
+}
+
+fn unreachable(error: DatabaseError) -> DatabaseError {
+    match error {
+        DatabaseError::Lost(mut fault) => {
+            fault.text = format!("cannot be reached: {}: check that it runs, and mysql.endpoints", fault.text);
+            DatabaseError::Lost(fault)
+        }
+        other => other,
+    }
+}
+
+fn worse(known: Option<DatabaseError>, new: DatabaseError) -> DatabaseError {
+    match known {
+        Some(known) if known.needs_person() || !new.needs_person() => known,
+        _ => new,
+    }
+}
+
+fn no_endpoint() -> DatabaseError {
+    let fault = Fault { endpoint: Arc::from("none"), code: 0, text: "no endpoint is configured".to_owned() };
+    DatabaseError::Refused { fault, remedy: "name one in mysql.endpoints" }
+}

@@ -1,0 +1,187 @@
+//! A MariaDB server of the tests' own.
+//!
+//! Promises: it listens on the loopback only, keeps its files in a folder of its own, and is gone with the last test that
+//! uses it; every test has a database to itself. Where there is no MariaDB a test says that it was skipped; under
+//! `CI=true` it fails instead.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Opts, Row};
+use tempfile::TempDir;
+
+use super::Database;
+use crate::config;
+
+const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// A server that runs until it is dropped.
+struct Server {
+    dir: TempDir,
+    port: u16,
+    process: Mutex<Option<Child>>,
+}
+
+/// An empty database on a server.
+pub(crate) struct Place {
+    server: Arc<Server>,
+    name: String,
+}
+
+static SHARED: tokio::sync::Mutex<Weak<Server>> = tokio::sync::Mutex::const_new(Weak::new());
+static PLACES: AtomicU32 = AtomicU32::new(0);
+
+impl Place {
+    /// On the server that all tests running now share; `None` where no MariaDB is installed.
+    pub(crate) async fn shared() -> Option<Self> {
+        let mut shared = SHARED.lock().await;
+        let server = match shared.upgrade() {
+            Some(server) => server,
+            None => Arc::new(Server::start().await?),
+        };
+        *shared = Arc::downgrade(&server);
+        drop(shared);
+        Some(Self::on(server).await)
+    }
+
+    /// On a server of its own, which may be stopped.
+    pub(crate) async fn alone() -> Option<Self> {
+        Some(Self::on(Arc::new(Server::start().await?)).await)
+    }
+
+    async fn on(server: Arc<Server>) -> Self {
+        let name = format!("hearth{}", PLACES.fetch_add(1, Ordering::SeqCst));
+        server.sql("mysql", &format!("CREATE DATABASE {name}")).await;
+        Self { server, name }
+    }
+
+    /// Ends the server at once, as a crash would.
+    pub(crate) fn stop(&self) {
+        self.server.stop();
+    }
+
+    /// Starts it again, on the same port and files.
+    pub(crate) async fn resume(&self) {
+        self.server.resume().await;
+    }
+
+    /// `mysql://user:password@..` of this database for `user`, as in `root` or `me:secret`.
+    pub(crate) fn url(&self, user: &str) -> String {
+        self.server.url(user, &self.name)
+    }
+
+    /// Settings that name this database.
+    pub(crate) fn config(&self) -> config::Mysql {
+        config::Mysql { endpoints: vec![self.url("root")], ..config::Mysql::default() }
+    }
+
+    /// A connection to it, with all tables made.
+    pub(crate) async fn migrated(&self) -> Database {
+        let mut database = Database::connect(&self.config()).await.unwrap();
+        database.migrate().await.unwrap();
+        database
+    }
+
+    /// Runs a statement; its rows with columns joined by `|`.
+    pub(crate) async fn sql(&self, statement: &str) -> Vec<String> {
+        self.server.sql(&self.name, statement).await
+    }
+}
+
+impl Server {
+    async fn start() -> Option<Self> {
+        let Some(install) = program("mariadb-install-db").filter(|_| program("mariadbd").is_some()) else {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "mariadbd is not installed");
+            eprintln!("skipped: mariadbd is not installed");
+            return None;
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let installed = Command::new(install)
+            .args(["--no-defaults", "--skip-test-db", "--auth-root-authentication-method=normal"])
+            .arg(format!("--datadir={}", dir.path().join("data").display()))
+            .arg(format!("--tmpdir={}", dir.path().display()))
+            .args(as_root())
+            .output()
+            .unwrap();
+        assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let server = Self { dir, port, process: Mutex::new(None) };
+        server.resume().await;
+        Some(server)
+    }
+
+    fn stop(&self) {
+        if let Some(mut process) = self.process.lock().unwrap().take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    async fn resume(&self) {
+        let dir = self.dir.path();
+        let log = std::fs::File::create(dir.join("log")).unwrap();
+        let process = Command::new(program("mariadbd").unwrap())
+            .args(["--no-defaults", "--bind-address=127.0.0.1"])
+            .arg(format!("--datadir={}", dir.join("data").display()))
+            .arg(format!("--socket={}", dir.join("socket").display()))
+            .arg(format!("--tmpdir={}", dir.display()))
+            .arg(format!("--pid-file={}", dir.join("pid").display()))
+            .arg(format!("--port={}", self.port))
+            .args(as_root())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        *self.process.lock().unwrap() = Some(process);
+        let opts = Opts::from_url(&self.url("root", "mysql")).unwrap();
+        let up = async {
+            while Conn::new(opts.clone()).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(START_LIMIT, up).await.is_err() {
+            panic!("mariadbd does not start: {}", std::fs::read_to_string(dir.join("log")).unwrap());
+        }
+    }
+
+    fn url(&self, user: &str, database: &str) -> String {
+        format!("mysql://{user}@127.0.0.1:{}/{database}?prefer_socket=false", self.port)
+    }
+
+    async fn sql(&self, database: &str, statement: &str) -> Vec<String> {
+        let opts = Opts::from_url(&self.url("root", database)).unwrap();
+        let mut conn = Conn::new(opts).await.unwrap();
+        conn.query_drop("SET time_zone = '+00:00'").await.unwrap();
+        let rows: Vec<Row> = conn.query(statement).await.unwrap();
+        conn.disconnect().await.unwrap();
+        rows.into_iter().map(|row| row.unwrap().iter().map(text).collect::<Vec<_>>().join("|")).collect()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn text(value: &mysql_async::Value) -> String {
+    match value {
+        mysql_async::Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        other => other.as_sql(true),
+    }
+}
+
+fn as_root() -> Option<&'static str> {
+    rustix::process::geteuid().is_root().then_some("--user=root")
+}
+
+fn program(name: &str) -> Option<PathBuf> {
+    let places = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"];
+    places.map(|dir| Path::new(dir).join(name)).into_iter().find(|path| path.exists())
+}

@@ -1,0 +1,70 @@
+use crate::mysql::project::{LineRow, MeterRow};
+use crate::mysql::testing::Place;
+use crate::mysql::{CommandRow, Projection};
+use std::collections::BTreeSet;
+
+fn line(id: u64, name: &str) -> LineRow {
+    LineRow { id, name: name.to_owned(), endpoint: "tcp://gw:4001".to_owned() }
+}
+
+fn meter(id: u64, name: &str, interval_s: u32) -> MeterRow {
+    MeterRow {
+        id,
+        name: name.to_owned(),
+        line: 1,
+        dialect: "mbus".to_owned(),
+        address: "7".to_owned(),
+        interval_s,
+        offset_s: 0,
+        enabled: true,
+    }
+}
+
+#[tokio::test]
+async fn a_complete_projection_replaces_what_was_there_and_a_partial_one_changes_only_what_it_names() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = place.migrated().await;
+    let (lines, meters) = (vec![line(1, "a"), line(2, "b")], vec![meter(1, "m1", 900), meter(2, "m2", 900)]);
+    let all = Projection { complete: true, lines, meters, ..Projection::default() };
+    for _ in 0..2 {
+        database.project(&all).await.unwrap();
+        assert_eq!(place.sql("SELECT name FROM line ORDER BY 1").await, ["a", "b"]);
+    }
+    let some = Projection {
+        meters: vec![meter(3, "m2", 60), meter(1, "m1", 300)],
+        meters_gone: BTreeSet::from([2]),
+        lines_gone: BTreeSet::from([2]),
+        ..Projection::default()
+    };
+    database.project(&some).await.unwrap();
+    assert_eq!(place.sql("SELECT name FROM line").await, ["a"]);
+    let meters = place.sql("SELECT meter_id, name, interval_s, enabled FROM meter ORDER BY 1").await;
+    assert_eq!(meters, ["1|m1|300|1", "3|m2|60|1"], "a name that became free was given again");
+    database.project(&Projection { complete: true, ..Projection::default() }).await.unwrap();
+    assert_eq!(place.sql("SELECT name FROM meter").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_command_is_stored_once_and_never_ends_otherwise() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = place.migrated().await;
+    let row = CommandRow {
+        id: 9,
+        meter: 1,
+        line: 2,
+        action: "valve-open".to_owned(),
+        key: "k".to_owned(),
+        requested_at: 1_795_424_400_123,
+        deadline: 1_795_424_500_000,
+        ended_at: 1_795_424_450_000,
+        state: "verified".to_owned(),
+        detail: "open".to_owned(),
+        starts: vec![(1_795_424_401_000, 2, 7)],
+    };
+    database.write_commands(std::slice::from_ref(&row)).await.unwrap();
+    let again = CommandRow { state: "failed".to_owned(), ..row.clone() };
+    database.write_commands(&[again]).await.unwrap();
+    database.write_commands(&[]).await.unwrap();
+    let stored = place.sql("SELECT command_id, state, requested_at, starts FROM command").await;
+    assert_eq!(stored, [r#"9|verified|2026-11-23 09:00:00.123|[{"at":1795424401000,"epoch":7,"node":2}]"#]);
+}

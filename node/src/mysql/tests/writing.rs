@@ -1,0 +1,224 @@
+use protocol::api::peer::spool_record::{Content, Kind};
+use protocol::api::peer::{SpoolRecord, SpooledValue};
+
+use super::{NINE, QUARTER, miss, reading};
+use crate::mysql::rows::RecordRow;
+use crate::mysql::session::Flavour;
+use crate::mysql::testing::Place;
+use crate::mysql::write::{ANSWERED_BEFORE, READINGS as READINGS_TABLE};
+use crate::mysql::{Database, Written};
+
+const READINGS: &str = "SELECT meter_id, slot, kind, energy_joule FROM reading ORDER BY 1, 2, 3";
+const MISSES: &str = "SELECT meter_id, slot, kind, reason FROM missed ORDER BY 1, 2, 3";
+
+fn changed(mut record: SpoolRecord, change: impl FnOnce(&mut protocol::api::peer::SpooledReading)) -> SpoolRecord {
+    match &mut record.content {
+        Some(Content::Reading(reading)) => change(reading),
+        other => panic!("{other:?}"),
+    }
+    record
+}
+
+fn all(rows: u64) -> Written {
+    Written { rows, rejected: Vec::new() }
+}
+
+#[tokio::test]
+async fn every_field_of_a_reading_arrives_exactly() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = place.migrated().await;
+    let mut record = changed(reading(u64::MAX, NINE + 7, 0), |reading| {
+        reading.values = (1..=11).map(|quantity| SpooledValue { quantity, value: -i64::from(quantity) }).collect();
+        reading.values[0].value = i64::MIN;
+        reading.values[10].value = i64::MAX;
+        reading.values.push(SpooledValue { quantity: 40, value: 5 });
+        reading.raw = (0..=255).collect();
+    });
+    record.command = 77;
+    record.kind = Kind::OnDemand.into();
+    assert_eq!(database.write(&[record]).await.unwrap(), all(1));
+    let row = place
+        .sql(
+            "SELECT meter_id, slot, kind, read_at, node_id, line_id, epoch, energy_joule, cooling_energy_joule, \
+             volume_millilitre, power_milliwatt, flow_millilitre_per_hour, supply_milli_celsius, return_milli_celsius, \
+             difference_millikelvin, operating_seconds, on_seconds, error_flags, meter_time, valve, quality, attempts, \
+             command_id, identity, HEX(raw), extra FROM reading",
+        )
+        .await;
+    let raw: String = (0..=255).map(|byte| format!("{byte:02X}")).collect();
+    let expected = format!(
+        "18446744073709551615|2026-11-23 09:00:00.007|2|2026-11-23 09:00:01.507|1|3|2|-9223372036854775808|-2|-3|-4|-5|-6|\
+         -7|-8|-9|-10|9223372036854775807|2026-11-23 10:00:01|1|1|1|77|12345678|{raw}|{{\"quantity_40\":5}}"
+    );
+    assert_eq!(row, [expected]);
+}
+
+#[tokio::test]
+async fn writing_again_changes_nothing_and_the_first_of_two_polls_of_a_slot_stays() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = place.migrated().await;
+    let batch = [reading(2, NINE, 20), reading(1, NINE, 10), miss(3, NINE, "no-answer")];
+    let expected = ["1|2026-11-23 09:00:00.000|1|10", "2|2026-11-23 09:00:00.000|1|20"];
+    for _ in 0..3 {
+        assert_eq!(database.write(&batch).await.unwrap(), all(3));
+        assert_eq!(place.sql(READINGS).await, expected);
+        assert_eq!(place.sql(MISSES).await, ["3|2026-11-23 09:00:00.000|1|no-answer"]);
+    }
+    let later = SpoolRecord { at: NINE + 9000, ..reading(1, NINE, 11) };
+    database.write(&[later]).await.unwrap();
+    assert_eq!(place.sql(READINGS).await, expected);
+    let (late, early) = (reading(5, NINE, 2), SpoolRecord { at: NINE, ..reading(5, NINE, 1) });
+    database.write(&[late, early]).await.unwrap();
+    assert_eq!(place.sql(READINGS).await[2], "5|2026-11-23 09:00:00.000|1|1", "the older of one batch");
+}
+
+async fn marks_and_readings(place: &Place, database: &mut Database) {
+    database.write(&[miss(1, NINE, "no-answer"), miss(2, NINE, "no-answer")]).await.unwrap();
+    database.write(&[reading(1, NINE, 10)]).await.unwrap();
+    assert_eq!(place.sql(MISSES).await, ["2|2026-11-23 09:00:00.000|1|no-answer"], "a reading removes the mark");
+    database.write(&[miss(1, NINE, "line-down"), miss(2, NINE, "line-down")]).await.unwrap();
+    assert_eq!(place.sql(MISSES).await, ["2|2026-11-23 09:00:00.000|1|no-answer"], "a mark never replaces a reading");
+    database.write(&[miss(3, NINE, "no-answer"), reading(3, NINE, 30)]).await.unwrap();
+    database.write(&[reading(4, NINE, 40), miss(4, NINE, "no-answer")]).await.unwrap();
+    assert_eq!(place.sql(MISSES).await, ["2|2026-11-23 09:00:00.000|1|no-answer"], "both in one batch");
+    let on_demand = SpoolRecord { kind: Kind::OnDemand.into(), ..reading(2, NINE, 20) };
+    database.write(&[on_demand]).await.unwrap();
+    assert_eq!(place.sql(MISSES).await.len(), 1, "a reading of another kind answers another slot");
+    let readings = place.sql("SELECT meter_id, energy_joule FROM reading ORDER BY 1").await;
+    assert_eq!(readings, ["1|10", "2|20", "3|30", "4|40"]);
+    database.write(&[reading(1, NINE + QUARTER, 11), reading(1, NINE - QUARTER, 9)]).await.unwrap();
+    let latest = place.sql("SELECT meter_id, slot, kind FROM reading_latest ORDER BY 1").await;
+    assert_eq!(latest[0], "1|2026-11-23 09:15:00.000|1", "what is backfilled is not the newest");
+}
+
+#[tokio::test]
+async fn a_slot_has_a_reading_or_a_mark_and_never_both() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = place.migrated().await;
+    marks_and_readings(&place, &mut database).await;
+}
+
+/// MariaDB takes the texts made for MySQL but for the name of what came (`AS new`), which only `reading_latest` and the
+/// projections use.
+#[tokio::test]
+async fn rows_sent_as_text_are_the_rows_sent_in_bulk() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = place.migrated().await;
+    let batch = [reading(1, NINE, 10), changed(reading(2, NINE, -1), |reading| reading.raw = (0..=255).collect())];
+    let rows = batch.iter().map(|record| RecordRow::new(0, record).unwrap().values).collect::<Vec<_>>();
+    place.sql(&READINGS_TABLE.as_text(&rows).replace(" AS new", "")).await;
+    let text = place.sql("SELECT *, HEX(raw) FROM reading").await;
+    place.sql("DELETE FROM reading").await;
+    database.write(&batch).await.unwrap();
+    assert_eq!(place.sql("SELECT *, HEX(raw) FROM reading").await, text);
+
+    place.sql("INSERT INTO missed SELECT meter_id, slot, kind, 'x', 'y', 1, slot, 1, 1, 1 FROM reading").await;
+    database.session.pretend(Flavour::MySql);
+    let keys = batch.iter().map(|record| RecordRow::new(0, record).unwrap().key.values().unwrap()).collect();
+    ANSWERED_BEFORE.take(&mut database.session, keys).await.unwrap();
+    assert_eq!(place.sql(MISSES).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_record_that_fits_no_row_is_set_aside_with_its_bytes_and_the_rest_is_written() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = place.migrated().await;
+    let no_kind = SpoolRecord { kind: 0, ..reading(1, NINE, 1) };
+    let long = changed(reading(2, NINE, 2), |reading| reading.raw = vec![7; 4097]);
+    let no_moment = SpoolRecord { slot: u64::MAX, ..reading(3, NINE, 3) };
+    let twice = changed(reading(4, NINE, 4), |reading| reading.values.push(SpooledValue { quantity: 1, value: 5 }));
+    let empty = SpoolRecord { content: None, ..reading(5, NINE, 5) };
+    let batch = [no_kind, reading(9, NINE, 9), long, no_moment, twice, empty, miss(6, NINE, &"x".repeat(33))];
+    for _ in 0..2 {
+        let written = database.write(&batch).await.unwrap();
+        assert_eq!((written.rows, written.rejected), (1, vec![0, 2, 3, 4, 5, 6]));
+    }
+    assert_eq!(place.sql("SELECT meter_id FROM reading").await, ["9"]);
+    let rejected = place.sql("SELECT meter_id, error_code, error FROM rejected ORDER BY meter_id").await;
+    let expected = [
+        "1|0|kind 0 is none",
+        "2|0|raw of 4097 bytes is longer than 4096",
+        "3|0|slot 18446744073709551615 is no moment of this era",
+        "4|0|quantity 1 is given twice",
+        "5|0|it holds neither a reading nor a miss",
+        "6|0|reason of 33 characters is longer than 32",
+    ];
+    assert_eq!(rejected, expected, "each once, however often it comes");
+    let bytes = place.sql("SELECT HEX(record) FROM rejected WHERE meter_id = 1").await;
+    let hex: String = prost::Message::encode_to_vec(&batch[0]).iter().map(|byte| format!("{byte:02X}")).collect();
+    assert_eq!(bytes, [hex]);
+}
+
+#[tokio::test]
+async fn rows_the_server_refuses_are_found_by_halving_and_set_aside_with_its_words() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = place.migrated().await;
+    place.sql("ALTER TABLE reading ADD CONSTRAINT plausible CHECK (energy_joule < 1000000)").await;
+    let batch: Vec<_> = (0..100).map(|n| reading(n, NINE, if n % 33 == 7 { 2_000_000 } else { 5 })).collect();
+    let mut written = database.write(&batch).await.unwrap();
+    written.rejected.sort_unstable();
+    assert_eq!((written.rows, written.rejected), (97, vec![7, 40, 73]));
+    assert_eq!(place.sql("SELECT COUNT(*), MAX(energy_joule) FROM reading").await, ["97|5"]);
+    let rejected = place.sql("SELECT meter_id, error_code, error LIKE '%plausible%' FROM rejected ORDER BY 1").await;
+    assert_eq!(rejected, ["7|4025|1", "40|4025|1", "73|4025|1"]);
+}
+
+#[tokio::test]
+async fn a_clock_no_calendar_knows_is_kept_in_words_and_costs_no_reading() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = place.migrated().await;
+    let odd = changed(reading(1, NINE, 1), |reading| reading.meter_time = "2026-02-30T25:00:00".to_owned());
+    assert_eq!(database.write(&[odd]).await.unwrap(), all(1));
+    let row = place.sql("SELECT meter_time IS NULL, extra FROM reading").await;
+    assert_eq!(row, [r#"1|{"meter_time":"2026-02-30T25:00:00"}"#]);
+}
+
+#[tokio::test]
+async fn a_batch_larger_than_a_packet_goes_in_several_and_arrives_whole() {
+    let Some(place) = Place::alone().await else { return };
+    place.sql("SET GLOBAL max_allowed_packet = 65536").await;
+    let mut database = place.migrated().await;
+    // Types differ between the first chunk and the next: absent values, then present ones.
+    let batch: Vec<_> = (0..400)
+        .map(|n| {
+            changed(reading(n, NINE, 1), |reading| {
+                reading.raw = vec![b'\''; 1500];
+                if n < 200 {
+                    reading.values.clear();
+                    reading.valve = 0;
+                    reading.meter_time.clear();
+                }
+            })
+        })
+        .collect();
+    assert_eq!(database.write(&batch).await.unwrap(), all(400));
+    let counts = place.sql("SELECT COUNT(*), COUNT(energy_joule), COUNT(valve), MIN(LENGTH(raw)) FROM reading").await;
+    assert_eq!(counts, ["400|200|200|1500"]);
+}
+
+#[tokio::test]
+async fn two_writers_at_once_leave_every_slot_with_a_reading_or_a_mark() {
+    let Some(place) = Place::shared().await else { return };
+    let (mut one, mut two) = (place.migrated().await, place.migrated().await);
+    for round in 0..20 {
+        let slot = NINE + round * QUARTER;
+        let readings: Vec<_> = (0..50).map(|meter| reading(meter, slot, 1)).collect();
+        let misses: Vec<_> = (25..75).map(|meter| miss(meter, slot, "no-answer")).collect();
+        let (first, second) = tokio::join!(until_written(&mut one, &readings), until_written(&mut two, &misses));
+        assert_eq!((first, second), (50, 50));
+    }
+    let both = "SELECT COUNT(*) FROM reading JOIN missed USING (meter_id, slot, kind)";
+    assert_eq!(place.sql(both).await, ["0"]);
+    assert_eq!(place.sql("SELECT COUNT(*) FROM reading").await, ["1000"]);
+    assert_eq!(place.sql("SELECT COUNT(*) FROM missed").await, ["500"]);
+}
+
+async fn until_written(database: &mut Database, records: &[SpoolRecord]) -> u64 {
+    loop {
+        match database.write(records).await {
+            Ok(written) => return written.rows,
+            Err(crate::mysql::DatabaseError::Retry(_)) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}

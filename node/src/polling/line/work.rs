@@ -1,0 +1,143 @@
+//! What a line does with its turn: a poll, an action, a look at a valve.
+//!
+//! Promises: a reading is durable before its slot counts as read or its command as verified; while an exchange runs,
+//! the desk's proposals go on beside it. Refuses: choosing.
+
+use protocol::exchange::{Answer, Exchange, LineFault, Target, Timing};
+use protocol::meter::MeterId;
+use raft_store::state::UnixMillis;
+use raft_store::state::command::Outcome;
+use raft_store::state::registry::Meter;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::clock::wall_now;
+
+use super::{LineTask, Orders, Work, serve_desk};
+use crate::polling::Shared;
+use crate::polling::commands::{Desk, Setback, Task};
+use crate::polling::dialogue::{Ending, Terms, converse};
+use crate::polling::records::{OnDemand, in_words};
+use crate::polling::schedule::{Due, Verdict};
+use crate::polling::transport::longest_answer;
+
+impl LineTask {
+    /// Does one thing on a line that may be spoken on.
+    pub(super) async fn carry_out(&mut self, work: Work) {
+        self.poll_has_turn = matches!(work, Work::ReadBack(_));
+        match work {
+            Work::Poll(due) => self.poll(due).await,
+            Work::Act(task) => self.act(task).await,
+            Work::ReadBack(task) => self.read_back(task).await,
+        }
+    }
+
+    fn target(&self, meter: MeterId) -> Option<Target> {
+        let Meter { address, profile, .. } = self.meters.get(&meter)?;
+        Some(Target { address: *address, timing: self.timing, profile: profile.clone() })
+    }
+
+    async fn converse(&mut self, exchange: Exchange, deadline: Option<UnixMillis>) -> Ending {
+        let limit = self.shared.config.polling.exchange_limit;
+        let Self { link, permit, timing, desk, orders, shared, .. } = self;
+        let terms = Terms { permit, timing: *timing, deadline, limit };
+        let ending = match link.open().await {
+            Ok(channel) => beside(converse(channel, exchange, &terms), desk, orders, shared, timing).await,
+            Err(down) => Ending::LineDown(std::io::Error::other(down.why)),
+        };
+        self.shared.metrics.exchange_ended();
+        match &ending {
+            Ending::Answered(Answer::Lost(_)) => {}
+            Ending::Answered(_) => self.link.worked(),
+            Ending::LineDown(error) => self.link.failed(error),
+            // What was asked may still be answered: nothing else is asked before that is over.
+            Ending::Denied(_) => self.quiet = Some(longest_answer(&self.timing)),
+        }
+        ending
+    }
+
+    async fn poll(&mut self, due: Due) {
+        let Some(target) = self.target(due.meter) else { return };
+        let begun = Instant::now();
+        let ending = self.converse(Exchange::read(&target), None).await;
+        let spent = begun.elapsed();
+        if let Some(verdict) = self.judge(due, ending).await {
+            self.schedule.ended(due, verdict, spent, wall_now());
+        }
+    }
+
+    /// What a poll's end means for its slot; `None`: nothing.
+    async fn judge(&mut self, due: Due, ending: Ending) -> Option<Verdict> {
+        match ending {
+            Ending::Answered(Answer::Reading(reading)) => {
+                let stored = self.outbox.clone().store(self.author.scheduled(due, &reading, wall_now())).await;
+                stored.then(|| {
+                    self.shared.metrics.reading_accepted();
+                    Verdict::Read
+                })
+            }
+            Ending::Answered(Answer::Refused(refusal)) => {
+                Some(Verdict::Refused(format!("{}: {}", refusal.code, refusal.text)))
+            }
+            Ending::Answered(Answer::Lost(LineFault::LineDown)) => Some(Verdict::Setback(String::new())),
+            Ending::Answered(Answer::Lost(fault)) => Some(Verdict::Lost(fault)),
+            Ending::Answered(Answer::Accepted { .. }) => Some(Verdict::Lost(LineFault::Undecodable)),
+            Ending::LineDown(error) => Some(Verdict::Setback(error.to_string())),
+            Ending::Denied(_) => None,
+        }
+    }
+
+    async fn act(&mut self, task: Task) {
+        let Some(target) = self.target(task.meter) else {
+            let text = "its meter is not on this line any more: ask again".to_owned();
+            return self.desk.report(task.command, Outcome::Failed(text));
+        };
+        match self.converse(Exchange::perform(&target, task.action), Some(task.deadline)).await {
+            Ending::Answered(Answer::Reading(reading)) if task.action.wanted_valve().is_none() => {
+                let Task { meter, command, requested_at, attempt: attempts, .. } = task;
+                let asked = OnDemand { meter, command, requested_at, attempts };
+                if self.outbox.clone().store(self.author.on_demand(&asked, &reading, wall_now())).await {
+                    self.shared.metrics.reading_accepted();
+                    self.desk.report(command, Outcome::Verified(in_words(&reading)));
+                }
+            }
+            Ending::Answered(answer) => self.desk.acted(task.command, answer),
+            Ending::LineDown(_) => self.desk.set_back(task.command, &Setback::LineDown),
+            Ending::Denied(_) => self.desk.set_back(task.command, &Setback::Denied),
+        }
+    }
+
+    async fn read_back(&mut self, task: Task) {
+        let Some(target) = self.target(task.meter) else {
+            let text = "its meter left the line before it was read back: read it".to_owned();
+            return self.desk.report(task.command, Outcome::Unknown(text));
+        };
+        match self.converse(Exchange::read(&target), None).await {
+            Ending::Answered(answer) => self.desk.read_back(task.command, Some(answer)),
+            Ending::LineDown(_) | Ending::Denied(_) => self.desk.read_back(task.command, None),
+        }
+    }
+}
+
+/// Carries `talk` through while the desk goes on, so that a command is started by the time the line is free for it.
+async fn beside(
+    talk: impl Future<Output = Ending>,
+    desk: &mut Desk,
+    orders: &mut watch::Receiver<Orders>,
+    shared: &Shared,
+    timing: &Timing,
+) -> Ending {
+    tokio::pin!(talk);
+    let mut follows = true;
+    loop {
+        tokio::select! {
+            ending = &mut talk => return ending,
+            changed = orders.changed(), if follows => {
+                follows = changed.is_ok();
+                let goes_on = follows && !orders.borrow().ending;
+                serve_desk(desk, shared, timing, goes_on);
+            }
+            reply = desk.next_reply() => desk.heard(reply),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! When which meter of a line is read: from the meters' schedules, what is done, and the time, to what is next.
+//!
+//! ```text
+//!                     next(now)                  ended(due, verdict)
+//!   set_meters --> [ Plan per meter ] --> Poll(due) --------> Read            the slot is done
+//!                        |                                    Refused, Lost   again later in the slot, bounded
+//!                        | close(now): slots that are over    Setback         again, behind the others
+//!                        v
+//!                      Miss (meter, slot, reason, attempts)
+//! ```
+//!
+//! Promises: every slot of every meter in the time it covers ends once, read or missed with a truthful reason; live
+//! meters go before silent ones; silent ones together take no more than their share of the line's time, and one
+//! exchange. Refuses: a clock, I/O, dice: time is an argument.
+
+mod plan;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use protocol::exchange::LineFault;
+use protocol::meter::MeterId;
+use raft_store::state::UnixMillis;
+use raft_store::state::registry::Meter;
+
+use crate::config;
+use plan::Plan;
+
+/// The limits of a schedule.
+#[derive(Debug, Clone)]
+pub(super) struct Rules {
+    pub(super) attempts_per_slot: u32,
+    pub(super) silent_after: u32,
+    pub(super) silent_probe_slots: u32,
+    pub(super) silent_share_percent: u32,
+    pub(super) spread_percent: u32,
+    pub(super) spread_max_ms: u64,
+    pub(super) retry_pause_max_ms: u64,
+    pub(super) closed_slots: usize,
+}
+
+impl From<&config::Polling> for Rules {
+    fn from(settings: &config::Polling) -> Self {
+        Self {
+            attempts_per_slot: settings.attempts_per_slot,
+            // A meter is not silent before it was asked.
+            silent_after: settings.silent_after.max(1),
+            silent_probe_slots: settings.silent_probe_slots,
+            silent_share_percent: settings.silent_share_percent.clamp(1, 100),
+            spread_percent: settings.spread_percent.min(100),
+            spread_max_ms: millis(settings.spread_max),
+            retry_pause_max_ms: millis(settings.retry_pause_max),
+            closed_slots: settings.closed_slots,
+        }
+    }
+}
+
+pub(super) fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// One read that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Due {
+    pub(super) meter: MeterId,
+    /// The slot it answers.
+    pub(super) slot: UnixMillis,
+    /// 1 is the first.
+    pub(super) attempt: u32,
+}
+
+/// What a line does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Read this meter now.
+    Poll(Due),
+    /// Nothing before this moment; `None`: no meters.
+    Wait(Option<UnixMillis>),
+}
+
+/// What became of one read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// The reading is durable.
+    Read,
+    /// The meter will not; its words.
+    Refused(String),
+    /// The line carried no answer.
+    Lost(LineFault),
+    /// The channel failed under it, which is no word about the meter.
+    Setback(String),
+}
+
+/// A slot that ended unread.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Miss {
+    pub(super) meter: MeterId,
+    pub(super) slot: UnixMillis,
+    /// By name, durable.
+    pub(super) reason: &'static str,
+    pub(super) detail: String,
+    pub(super) attempts: u32,
+}
+
+/// The schedule of one line.
+#[derive(Debug, Clone)]
+pub(super) struct Schedule {
+    rules: Rules,
+    plans: BTreeMap<MeterId, Plan>,
+    /// What keeps the whole line from being read: reason and detail.
+    hindrance: Option<(&'static str, String)>,
+    /// When a silent meter was last asked, and when one may be asked again.
+    silent: (u64, u64),
+}
+
+impl Schedule {
+    /// No meters yet.
+    pub(super) const fn new(rules: Rules) -> Self {
+        Self { rules, plans: BTreeMap::new(), hindrance: None, silent: (0, 0) }
+    }
+
+    /// These are the line's meters from now on. Slots that were open and now are nobody's are answered as missed;
+    /// those of a meter that left the line are its new line's.
+    pub(super) fn set_meters(&mut self, meters: &[Meter], now: UnixMillis) -> Vec<Miss> {
+        let mut before = std::mem::take(&mut self.plans);
+        let mut misses = Vec::new();
+        for meter in meters {
+            let kept = before.remove(&meter.id);
+            let (plan, lost) = replan(meter, kept, now);
+            misses.extend(lost.map(|(plan, reason)| Miss { reason, ..plan.miss(meter.id, None, &self.rules) }));
+            self.plans.extend(plan.map(|plan| (meter.id, plan)));
+        }
+        misses
+    }
+
+    /// Something keeps the whole line from being read (reason and detail), or nothing any more.
+    pub(super) fn hinder(&mut self, hindrance: Option<(&'static str, String)>) {
+        self.hindrance = hindrance;
+    }
+
+    /// Ends the slots that are over, the oldest of each meter first and a bounded number at once.
+    pub(super) fn close(&mut self, now: UnixMillis) -> Vec<Miss> {
+        let mut misses = Vec::new();
+        let mut left = self.rules.closed_slots;
+        for (meter, plan) in &mut self.plans {
+            while plan.end() <= now.0 && left > 0 {
+                misses.extend(plan.close(*meter, self.hindrance.as_ref(), &self.rules));
+                left -= 1;
+            }
+        }
+        misses
+    }
+
+    /// What the line does next. Slots that are over are not offered: [`Self::close`] comes first.
+    pub(super) fn next(&self, now: UnixMillis) -> Next {
+        let ready = self.plans.iter().filter(|(id, plan)| self.is_ready(**id, plan, now.0));
+        match ready.min_by_key(|(id, plan)| (plan.rank(&self.rules), **id)) {
+            Some((id, plan)) => Next::Poll(Due { meter: *id, slot: UnixMillis(plan.slot), attempt: plan.attempts + 1 }),
+            None => Next::Wait(self.plans.iter().map(|(id, plan)| self.wake(*id, plan, now.0)).min().map(UnixMillis)),
+        }
+    }
+
+    fn is_ready(&self, id: MeterId, plan: &Plan, now: u64) -> bool {
+        now < plan.end() && self.due(id, plan, now).is_some_and(|due| due <= now)
+    }
+
+    /// When a meter is due; silent ones not before their share allows it.
+    fn due(&self, id: MeterId, plan: &Plan, now: u64) -> Option<u64> {
+        let due = plan.due(id, &self.rules)?;
+        let (asked, free) = self.silent;
+        let share_spent = plan.is_silent(&self.rules) && asked <= now;
+        Some(if share_spent { due.max(free) } else { due })
+    }
+
+    fn wake(&self, id: MeterId, plan: &Plan, now: u64) -> u64 {
+        self.due(id, plan, now).map_or(plan.end(), |due| due.min(plan.end()))
+    }
+
+    /// A read is over, after `spent` on the line.
+    pub(super) fn ended(&mut self, due: Due, verdict: Verdict, spent: Duration, now: UnixMillis) {
+        let Some(plan) = self.plans.get_mut(&due.meter).filter(|plan| plan.slot == due.slot.0) else { return };
+        if plan.is_silent(&self.rules) {
+            let share = u64::from(self.rules.silent_share_percent);
+            self.silent = (now.0, now.0 + millis(spent) * (100 - share) / share);
+        }
+        plan.record(verdict, now.0, &self.rules);
+    }
+}
+
+/// A meter's plan from now on, and the plan whose open slot nobody reads any more, with the reason.
+fn replan(meter: &Meter, kept: Option<Plan>, now: UnixMillis) -> (Option<Plan>, Option<(Plan, &'static str)>) {
+    match kept {
+        Some(plan) if !meter.enabled => (None, (!plan.done).then_some((plan, "disabled"))),
+        Some(plan) if plan.schedule == meter.schedule => (Some(plan), None),
+        Some(plan) => {
+            let mut next = Plan::new(meter.schedule, now.0);
+            // A slot that both schedules know stays what it was.
+            next.done = plan.done && plan.slot == next.slot;
+            let lost = (!plan.done && plan.slot != next.slot).then_some((plan, "rescheduled"));
+            (Some(next), lost)
+        }
+        None => (meter.enabled.then(|| Plan::new(meter.schedule, now.0)), None),
+    }
+}

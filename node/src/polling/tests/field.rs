@@ -1,0 +1,286 @@
+//! Simulated meters of one line, written with the protocol's own encoders, each byte of the master's noted.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use protocol::cjt188;
+use protocol::cjt188::heat::{Heat, Shown, Status};
+use protocol::cjt188::unit::UnitCode;
+use protocol::mbus::frame::{Frame, Scanner, control};
+use protocol::mbus::header::{self, Header};
+use protocol::mbus::reply::{EnergyUnit, ReplyBuilder, ValveCode};
+use protocol::meter::{CivilTime, ValveState};
+use raft_store::state::registry::Endpoint;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
+use tokio::sync::watch;
+
+use crate::clock::Moment;
+
+/// What a master asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    Reset,
+    Read,
+    Valve(ValveState),
+}
+
+/// One request of a master.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request {
+    pub(super) at: Moment,
+    pub(super) meter: u8,
+    pub(super) what: What,
+}
+
+/// One simulated meter.
+#[derive(Debug, Clone)]
+pub(super) struct Sim {
+    /// kWh for M-Bus, hundredths of a kWh for CJ/T 188.
+    pub(super) energy: u32,
+    pub(super) valve: ValveState,
+    /// Does not answer.
+    pub(super) mute: bool,
+    /// So many data answers carry a wrong checksum.
+    pub(super) spoil: u32,
+    /// So many reads after a valve command until the valve has arrived.
+    pub(super) travel_reads: u32,
+    pub(super) target: Option<(ValveState, u32)>,
+}
+
+impl Sim {
+    pub(super) const fn new(energy: u32) -> Self {
+        Self { energy, valve: ValveState::Open, mute: false, spoil: 0, travel_reads: 0, target: None }
+    }
+
+    fn look_at_valve(&mut self) -> ValveState {
+        match self.target {
+            Some((state, 0)) => (self.valve, self.target) = (state, None),
+            Some((state, left)) => self.target = Some((state, left - 1)),
+            None => {}
+        }
+        self.valve
+    }
+}
+
+/// The simulated meters of one line.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) sims: Mutex<BTreeMap<u8, Sim>>,
+    pub(super) requests: watch::Sender<Vec<Request>>,
+    /// Bytes that came from masters.
+    pub(super) bytes: watch::Sender<usize>,
+    pub(super) connections: watch::Sender<usize>,
+    /// While set, nothing is answered.
+    pub(super) held: AtomicBool,
+    /// Pieces of noise sent to a new master.
+    pub(super) noise: AtomicU32,
+    pub(super) last_noise: Mutex<Moment>,
+    /// Where masters came from.
+    pub(super) peers: Mutex<Vec<IpAddr>>,
+    streams: Mutex<Vec<TcpStream>>,
+    dead: AtomicBool,
+}
+
+/// Between two pieces of noise.
+const NOISE_EVERY: Duration = Duration::from_millis(100);
+
+impl Field {
+    pub(super) fn new(sims: impl IntoIterator<Item = (u8, Sim)>) -> Arc<Self> {
+        Arc::new(Self {
+            sims: Mutex::new(sims.into_iter().collect()),
+            requests: watch::channel(Vec::new()).0,
+            bytes: watch::channel(0).0,
+            connections: watch::channel(0).0,
+            held: AtomicBool::new(false),
+            noise: AtomicU32::new(0),
+            last_noise: Mutex::default(),
+            peers: Mutex::default(),
+            streams: Mutex::default(),
+            dead: AtomicBool::new(false),
+        })
+    }
+
+    pub(super) fn change(&self, meter: u8, act: impl FnOnce(&mut Sim)) {
+        act(self.sims.lock().unwrap().get_mut(&meter).unwrap());
+    }
+
+    /// Serves M-Bus on a new port, or on the one it had.
+    pub(super) fn serve_tcp(self: &Arc<Self>, port: u16) -> Endpoint {
+        self.dead.store(false, Ordering::SeqCst);
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let field = Arc::clone(self);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let stream = stream.unwrap();
+                if field.dead.load(Ordering::SeqCst) {
+                    return;
+                }
+                field.streams.lock().unwrap().push(stream.try_clone().unwrap());
+                let field = Arc::clone(&field);
+                thread::spawn(move || field.serve_connection(stream));
+            }
+        });
+        Endpoint::Tcp { host: "127.0.0.1".to_owned(), port }
+    }
+
+    /// The gateway goes away: connections are cut, and nobody listens.
+    pub(super) fn die(&self, port: u16) {
+        self.dead.store(true, Ordering::SeqCst);
+        for stream in self.streams.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
+        let _ = TcpStream::connect(("127.0.0.1", port));
+    }
+
+    fn serve_connection(self: &Arc<Self>, stream: TcpStream) {
+        self.peers.lock().unwrap().extend(stream.peer_addr().map(|peer| peer.ip()));
+        self.connections.send_modify(|n| *n += 1);
+        let mut noisy = stream.try_clone().unwrap();
+        for _ in 0..self.noise.swap(0, Ordering::SeqCst) {
+            thread::sleep(NOISE_EVERY);
+            *self.last_noise.lock().unwrap() = Moment::now();
+            let _ = noisy.write_all(&[0x55, 0xAA]);
+        }
+        self.serve(stream.try_clone().unwrap(), stream, mbus_answers);
+        self.connections.send_modify(|n| *n -= 1);
+    }
+
+    /// Serves CJ/T 188 on a new pseudo-terminal.
+    pub(super) fn serve_pty(self: &Arc<Self>) -> Endpoint {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let mut mode = tcgetattr(&master).unwrap();
+        mode.make_raw();
+        tcsetattr(&master, OptionalActions::Now, &mode).unwrap();
+        let path = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+        let (reader, field) = (File::from(master), Arc::clone(self));
+        // Kept open, so that the terminal stays one between two masters.
+        let slave = File::options().read(true).write(true).open(&path).unwrap();
+        let writer = reader.try_clone().unwrap();
+        thread::spawn(move || {
+            field.serve(reader, writer, cjt188_answers);
+            drop(slave);
+        });
+        Endpoint::Serial { path }
+    }
+
+    fn serve(
+        &self,
+        mut reader: impl Read,
+        mut writer: impl Write,
+        answers: fn(&Self, &mut Ears, &[u8]) -> Vec<Vec<u8>>,
+    ) {
+        let mut ears = Ears { mbus: Scanner::new(), cjt188: cjt188::frame::Scanner::new() };
+        let mut piece = [0; 256];
+        while let Ok(count @ 1..) = reader.read(&mut piece) {
+            self.bytes.send_modify(|bytes| *bytes += count);
+            for answer in answers(self, &mut ears, &piece[..count]) {
+                while self.held.load(Ordering::SeqCst) {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                let _ = writer.write_all(&answer);
+            }
+        }
+    }
+
+    /// Notes a request and answers it, unless the meter is mute or not on this line.
+    fn asked(&self, meter: u8, what: What, answer: impl FnOnce(&mut Sim) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
+        self.requests.send_modify(|all| all.push(Request { at: Moment::now(), meter, what }));
+        let mut sims = self.sims.lock().unwrap();
+        let sim = sims.get_mut(&meter).filter(|sim| !sim.mute)?;
+        let mut bytes = answer(sim)?;
+        if sim.spoil > 0 && what == What::Read {
+            sim.spoil -= 1;
+            let at = bytes.len() - 2;
+            bytes[at] ^= 0x5A;
+        }
+        Some(bytes)
+    }
+}
+
+struct Ears {
+    mbus: Scanner,
+    cjt188: cjt188::frame::Scanner,
+}
+
+fn mbus_answers(field: &Field, ears: &mut Ears, bytes: &[u8]) -> Vec<Vec<u8>> {
+    ears.mbus.push(bytes);
+    let mut answers = Vec::new();
+    while let Some(frame) = ears.mbus.next() {
+        answers.extend(frame.ok().and_then(|frame| mbus_answer(field, &frame)));
+    }
+    answers
+}
+
+fn mbus_answer(field: &Field, frame: &Frame) -> Option<Vec<u8>> {
+    match frame {
+        Frame::Short { control: kind, address } if kind & control::KIND == control::SND_NKE => {
+            field.asked(*address, What::Reset, |_| Some(Frame::Ack.encode()))
+        }
+        Frame::Short { address, .. } => field.asked(*address, What::Read, |sim| mbus_reading(*address, sim)),
+        Frame::Long { address, data, .. } => {
+            let state = if data.last() == Some(&1) { ValveState::Open } else { ValveState::Closed };
+            field.asked(*address, What::Valve(state), |sim| {
+                sim.target = Some((state, sim.travel_reads));
+                Some(Frame::Ack.encode())
+            })
+        }
+        Frame::Ack => None,
+    }
+}
+
+fn mbus_reading(address: u8, sim: &mut Sim) -> Option<Vec<u8>> {
+    let header = Header {
+        id: 0x1000_0000 + u32::from(address),
+        manufacturer: header::manufacturer(*b"KAM"),
+        version: 1,
+        medium: 4,
+        access: 1,
+        status: header::Status(0),
+    };
+    let valve = match sim.look_at_valve() {
+        ValveState::Open => ValveCode::Open,
+        ValveState::Closed => ValveCode::Closed,
+        ValveState::Fault => ValveCode::Fault,
+    };
+    let reply = ReplyBuilder::new(&header).energy(EnergyUnit::KilowattHour, sim.energy.into()).valve(valve);
+    Some(reply.frame(address)?.encode())
+}
+
+fn cjt188_answers(field: &Field, ears: &mut Ears, bytes: &[u8]) -> Vec<Vec<u8>> {
+    ears.cjt188.push(bytes);
+    let mut answers = Vec::new();
+    while let Some(frame) = ears.cjt188.next() {
+        answers.extend(frame.ok().and_then(|frame| cjt188_answer(field, &frame)));
+    }
+    answers
+}
+
+fn cjt188_answer(field: &Field, frame: &cjt188::frame::Frame) -> Option<Vec<u8>> {
+    let meter = frame.address[6];
+    field.asked(meter, What::Read, |sim| {
+        let shown = |digits, unit| Shown { digits: Some(digits), unit };
+        let heat = Heat {
+            settled: shown(0, UnitCode::KWh),
+            energy: shown(sim.energy, UnitCode::KWh),
+            power: shown(0, UnitCode::KW),
+            flow: shown(0, UnitCode::M3PerHour),
+            volume: shown(123_456, UnitCode::M3),
+            supply_temp: Some(6_532),
+            return_temp: Some(4_105),
+            hours: Some(777),
+            clock: Some(CivilTime { year: 2026, month: 1, day: 15, hour: 12, minute: 30, second: 5 }),
+            status: Status::with_valve(sim.look_at_valve()),
+        };
+        Some(cjt188::reply::current(frame, frame.address, &heat)?.encode())
+    })
+}

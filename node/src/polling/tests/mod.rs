@@ -1,0 +1,12 @@
+//! The lines of a node against simulated meters on real sockets and pseudo-terminals, and a cluster of one state.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
+mod field;
+mod rig;
+
+mod commands;
+mod ownership;
+mod readings;
+mod silence;
+mod watchdog;

@@ -1,0 +1,157 @@
+//! One open channel of a line: bytes out, bytes in.
+//!
+//! Promises: every wait has a limit; end of stream, an unplugged port and a cut by the watchdog are errors; closing
+//! throws away what was not sent. Refuses: deciding whether to speak, and opening itself again.
+
+mod link;
+mod serial;
+mod tcp;
+
+pub(super) use link::Link;
+
+use std::io;
+use std::time::Duration;
+
+use protocol::exchange::Timing;
+use raft_store::state::registry::{Endpoint, LineSpec};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_serial::SerialStream;
+
+use crate::config;
+
+use super::watchdog::{Descriptors, Registered};
+
+/// The largest piece taken from a channel at once; any frame of any dialect fits.
+const PIECE: usize = 512;
+
+/// A line's behaviour in the terms of its standard.
+pub(super) fn timing(spec: &LineSpec) -> Timing {
+    let extra = Duration::from_millis(u64::from(spec.extra_answer_ms));
+    Timing { baud: spec.baud, extra, repeats: spec.repeats }
+}
+
+/// What a transmission on this channel may take beyond the time of its bytes.
+pub(super) fn speak_margin(spec: &LineSpec, settings: &config::Polling) -> Duration {
+    match spec.endpoint {
+        // The kernel repeats what a gateway did not acknowledge for as long as this.
+        Endpoint::Tcp { .. } => settings.speak_margin + settings.unacked_limit,
+        Endpoint::Serial { .. } => settings.speak_margin,
+    }
+}
+
+/// The longest frame of any dialect, bytes.
+pub(super) const LONGEST_FRAME: usize = 261;
+
+/// The time after which nothing can still be answering: the longest answer time of any dialect and a whole frame.
+pub(super) fn longest_answer(timing: &Timing) -> Duration {
+    let bit_times = Duration::from_micros(330_000_000 / u64::from(timing.baud.max(1)));
+    let mbus = bit_times + Duration::from_millis(50);
+    let cjt188 = Duration::from_millis(500) + timing.characters(30);
+    mbus.max(cjt188) + timing.extra + timing.characters(LONGEST_FRAME)
+}
+
+#[derive(Debug)]
+enum Wire {
+    Tcp(TcpStream),
+    Serial(SerialStream),
+}
+
+/// An open channel.
+#[derive(Debug)]
+pub(super) struct Channel {
+    wire: Wire,
+    registered: Registered,
+    piece: [u8; PIECE],
+}
+
+impl Channel {
+    /// Opens the channel of a line.
+    async fn open(spec: &LineSpec, settings: &config::Polling, open: &Descriptors) -> io::Result<Self> {
+        let (wire, brake) = match &spec.endpoint {
+            Endpoint::Tcp { host, port } => {
+                let opened = timeout(settings.connect_timeout, tcp::open(host, *port, settings)).await;
+                let (stream, brake) = opened.map_err(|_| late(settings.connect_timeout))??;
+                (Wire::Tcp(stream), brake)
+            }
+            Endpoint::Serial { path } => {
+                let (port, brake) = serial::open(path, spec.baud, spec.parity)?;
+                (Wire::Serial(port), brake)
+            }
+        };
+        Ok(Self { wire, registered: open.register(brake), piece: [0; PIECE] })
+    }
+
+    fn check_whole(&self) -> io::Result<()> {
+        if self.registered.is_cut() { Err(io::Error::other("the watchdog cut it")) } else { Ok(()) }
+    }
+
+    /// Writes all of `bytes` within `limit`.
+    pub(super) async fn write(&mut self, bytes: &[u8], limit: Duration) -> io::Result<()> {
+        self.check_whole()?;
+        let written = match &mut self.wire {
+            Wire::Tcp(stream) => timeout(limit, stream.write_all(bytes)).await,
+            Wire::Serial(port) => timeout(limit, port.write_all(bytes)).await,
+        };
+        written.map_err(|_| late(limit))?
+    }
+
+    /// What comes within `wait`; nothing if nothing does.
+    pub(super) async fn read(&mut self, wait: Duration) -> io::Result<&[u8]> {
+        self.check_whole()?;
+        let read = match &mut self.wire {
+            Wire::Tcp(stream) => timeout(wait, stream.read(&mut self.piece)).await,
+            Wire::Serial(port) => timeout(wait, port.read(&mut self.piece)).await,
+        };
+        let count = match read {
+            Err(_) => 0,
+            Ok(Ok(0)) => return Err(ended()),
+            Ok(count) => count?,
+        };
+        Ok(self.piece.get(..count).unwrap_or_default())
+    }
+
+    /// Throws away what came so far: it answers nothing that will be asked.
+    pub(super) fn drain(&mut self) -> io::Result<()> {
+        self.check_whole()?;
+        // More pieces than any kernel keeps: a line that babbles without end is not drained, and is answered as noise.
+        for _ in 0..DRAINED_PIECES {
+            let read = match &mut self.wire {
+                Wire::Tcp(stream) => stream.try_read(&mut self.piece),
+                Wire::Serial(port) => port.try_read(&mut self.piece),
+            };
+            match read {
+                Ok(0) => return Err(ended()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Pieces thrown away before one transmission, at most.
+const DRAINED_PIECES: usize = 1_024;
+
+fn ended() -> io::Error {
+    io::Error::new(io::ErrorKind::UnexpectedEof, "closed by the other side")
+}
+
+fn late(limit: Duration) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, format!("nothing within {limit:?}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_answer_at_2400_baud_is_that_of_cjt188_and_a_whole_frame() {
+        let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: 2 };
+        let expected = Duration::from_micros(500_000 + 137_500 + 1_196_250);
+        assert_eq!(longest_answer(&timing), expected);
+        assert_eq!(longest_answer(&timing).as_millis(), 1_833);
+    }
+}

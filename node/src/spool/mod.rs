@@ -1,0 +1,259 @@
+//! The outbox of this node: a record is ours once [`Spool::append`] has returned, and forgotten once the database has it.
+//!
+//! ```text
+//!   polling -- append --> queue --> committer thread --> one durable commit for all that waited
+//!   leader  <-- pull(after cursor) ------ oldest first, as stored
+//!   leader  -- acknowledge(upto) -------> forgotten, durably
+//! ```
+//!
+//! Promises: `append` returns only when the record is durable; what is accepted is kept until acknowledged; sequences
+//! grow and are never used again; the spool is bounded. After a failed write it is broken for good and says why:
+//! what a failed fsync left behind is unknown, so nothing is tried again. Refuses: knowing what a record says.
+
+mod committer;
+pub mod service;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use prost::Message;
+use protocol::api::peer::SpoolRecord;
+use redb::Database;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout_at};
+
+use crate::config;
+use crate::metrics::Metrics;
+use committer::{Committer, Job};
+use store::{Holds, Store};
+
+/// Why the spool did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SpoolError {
+    /// It holds as much as it may. Nothing was stored.
+    #[error(
+        "spool holds {bytes} of {max_bytes} bytes: bring the database back, or raise spool.max_bytes where the disk has room"
+    )]
+    Full {
+        /// What it holds.
+        bytes: u64,
+        /// What it may hold.
+        max_bytes: u64,
+    },
+    /// The record is larger than a pull may carry. Nothing was stored.
+    #[error("record of {bytes} bytes is larger than spool.pull_bytes = {limit}")]
+    TooLarge {
+        /// The record.
+        bytes: u64,
+        /// What may be.
+        limit: u64,
+    },
+    /// A write failed, now or earlier; nothing is accepted any more.
+    #[error("spool {path} is broken: {cause}: the node has to be restarted once its disk is sound")]
+    Broken {
+        /// The file.
+        path: PathBuf,
+        /// What failed.
+        cause: Arc<str>,
+    },
+    /// The spool was closed.
+    #[error("spool is closed")]
+    Closed,
+    /// A cursor or an acknowledgement of another spool.
+    #[error("spool {asked} is not this node's, which is {own}")]
+    WrongSpool {
+        /// The one that was meant.
+        asked: u64,
+        /// The one that is here.
+        own: u64,
+    },
+    /// An acknowledgement of what was never stored.
+    #[error("sequence {upto} was acknowledged, but {last} is the last one stored")]
+    Beyond {
+        /// What was acknowledged.
+        upto: u64,
+        /// The last sequence given.
+        last: u64,
+    },
+    /// Another process, or another part of this one, has the file open.
+    #[error("spool {path} is in use by another process: one node per node.data_dir")]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be opened or read.
+    #[error("spool {path} cannot be used: {cause}")]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: Arc<str>,
+    },
+}
+
+/// Records after a cursor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pulled {
+    /// The spool they came from.
+    pub spool_id: u64,
+    /// Sequence and bytes of each, oldest first; the bytes are as they were stored.
+    pub records: Vec<(u64, Vec<u8>)>,
+    /// Records not acknowledged yet, these among them.
+    pub backlog_records: u64,
+    /// Their bytes.
+    pub backlog_bytes: u64,
+}
+
+/// How full the spool is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pressure {
+    /// Records it holds.
+    pub records: u64,
+    /// Bytes it holds.
+    pub bytes: u64,
+    /// Bytes it may hold.
+    pub max_bytes: u64,
+}
+
+/// A handle to the spool; clones share it.
+#[derive(Debug, Clone)]
+pub struct Spool {
+    jobs: mpsc::Sender<Job>,
+    // Weak, so that the file is closed when the committer ends, whoever still holds a handle.
+    database: Weak<Database>,
+    holds: watch::Receiver<Holds>,
+    failure: watch::Receiver<Option<SpoolError>>,
+    facts: Arc<Facts>,
+}
+
+#[derive(Debug)]
+struct Facts {
+    path: PathBuf,
+    spool_id: u64,
+    max_bytes: u64,
+    record_bytes: u64,
+}
+
+impl Spool {
+    /// Opens the spool in `dir`, or makes a new one with an identity of its own.
+    pub fn open(dir: &Path, config: &config::Spool, metrics: Metrics) -> Result<Self, SpoolError> {
+        Self::start(Store::open(dir, config)?, config, metrics)
+    }
+
+    fn start(store: Store, config: &config::Spool, metrics: Metrics) -> Result<Self, SpoolError> {
+        let facts = Arc::new(Facts {
+            path: store.path().to_owned(),
+            spool_id: store.spool_id(),
+            max_bytes: config.max_bytes.as_u64(),
+            record_bytes: config.pull_bytes.as_u64(),
+        });
+        let database = store.database();
+        let (jobs, queue) = mpsc::channel(config.queue);
+        let (committer, (holds, failure)) = Committer::new(store, queue, config.batch_records, metrics);
+        std::thread::Builder::new().name("spool".to_owned()).spawn(move || committer.run()).map_err(|error| {
+            SpoolError::Unusable { path: facts.path.clone(), cause: Arc::from(error.to_string().as_str()) }
+        })?;
+        Ok(Self { jobs, database, holds, failure, facts })
+    }
+
+    /// The identity made when the spool was.
+    pub fn id(&self) -> u64 {
+        self.facts.spool_id
+    }
+
+    /// Stores `record`; its sequence, once it is durable.
+    pub async fn append(&self, record: &SpoolRecord) -> Result<u64, SpoolError> {
+        self.sound()?;
+        let bytes = record.encode_to_vec();
+        let (size, limit) = (bytes.len() as u64, self.facts.record_bytes);
+        if size > limit {
+            return Err(SpoolError::TooLarge { bytes: size, limit });
+        }
+        self.ask(|done| Job::Append { bytes, done }).await
+    }
+
+    /// Forgets everything up to and including `upto`; durable when it returns. Asking again changes nothing.
+    pub async fn acknowledge(&self, spool_id: u64, upto: u64) -> Result<(), SpoolError> {
+        self.sound()?;
+        if spool_id != self.id() {
+            return Err(SpoolError::WrongSpool { asked: spool_id, own: self.id() });
+        }
+        self.ask(|done| Job::Acknowledge { upto, done }).await
+    }
+
+    /// Records after sequence `after`, oldest first, within the bounds but at least one where one is wanted. Waits up
+    /// to `wait` for the first one.
+    pub async fn pull(
+        &self,
+        after: u64,
+        max_records: usize,
+        max_bytes: u64,
+        wait: Duration,
+    ) -> Result<Pulled, SpoolError> {
+        if max_records > 0 {
+            self.wait_beyond(after, wait).await?;
+        }
+        let records = self.read(after, max_records, max_bytes).await?;
+        let holds = *self.holds.borrow();
+        Ok(Pulled { spool_id: self.id(), records, backlog_records: holds.records, backlog_bytes: holds.bytes })
+    }
+
+    /// How full it is.
+    pub fn pressure(&self) -> Pressure {
+        let holds = *self.holds.borrow();
+        Pressure { records: holds.records, bytes: holds.bytes, max_bytes: self.facts.max_bytes }
+    }
+
+    /// Waits until the spool is broken, and says why; never returns while it is sound.
+    pub async fn failed(&self) -> SpoolError {
+        let mut failure = self.failure.clone();
+        loop {
+            if let Some(error) = failure.borrow_and_update().clone() {
+                return error;
+            }
+            if failure.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Ends the spool after what waits is durable, and releases its file. Other handles find it closed.
+    pub async fn close(self) {
+        let (done, closed) = oneshot::channel();
+        if self.jobs.send(Job::Close { done }).await.is_ok() {
+            // A committer that is gone has released the file already.
+            let _ = closed.await;
+        }
+    }
+
+    fn sound(&self) -> Result<(), SpoolError> {
+        self.failure.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    async fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<Result<T, SpoolError>>) -> Job) -> Result<T, SpoolError> {
+        let (done, answer) = oneshot::channel();
+        self.jobs.send(job(done)).await.map_err(|_| SpoolError::Closed)?;
+        answer.await.map_err(|_| SpoolError::Closed)?
+    }
+
+    async fn wait_beyond(&self, after: u64, wait: Duration) -> Result<(), SpoolError> {
+        let mut holds = self.holds.clone();
+        let arrived = holds.wait_for(|holds| holds.records > 0 && holds.last > after);
+        match timeout_at(Instant::now() + wait, arrived).await {
+            Ok(Err(_)) => Err(SpoolError::Closed),
+            Ok(Ok(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    async fn read(&self, after: u64, max_records: usize, max_bytes: u64) -> Result<Vec<(u64, Vec<u8>)>, SpoolError> {
+        let database = self.database.upgrade().ok_or(SpoolError::Closed)?;
+        let reading = tokio::task::spawn_blocking(move || store::read(&database, after, max_records, max_bytes));
+        let unusable =
+            |cause: String| SpoolError::Unusable { path: self.facts.path.clone(), cause: Arc::from(cause.as_str()) };
+        reading.await.map_err(|error| unusable(error.to_string()))?.map_err(|error| unusable(error.to_string()))
+    }
+}

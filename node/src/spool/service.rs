@@ -1,0 +1,80 @@
+//! What the leader may ask of this node's spool, over gRPC.
+//!
+//! Promises: a pull never exceeds this node's own bounds, whatever was asked; a cursor or an acknowledgement of another
+//! spool never touches this one. Refuses: knowing who leads: two leaders at once pull the same records, and the
+//! database's key makes them one row.
+
+use std::time::Duration;
+
+use prost::Message;
+use protocol::api::peer::spool_server::Spool as SpoolApi;
+use protocol::api::peer::{AcknowledgeReply, AcknowledgeRequest, PullReply, PullRequest, SpoolRecord, SpooledRecord};
+use tonic::{Request, Response, Status};
+
+use super::{Pulled, Spool, SpoolError};
+use crate::config;
+
+/// The service over a spool.
+#[derive(Debug, Clone)]
+pub struct SpoolService {
+    spool: Spool,
+    max_records: u32,
+    max_bytes: u64,
+    wait_max: Duration,
+}
+
+impl SpoolService {
+    /// Serves `spool` within the bounds of `config`.
+    pub fn new(spool: Spool, config: &config::Spool) -> Self {
+        Self {
+            spool,
+            max_records: config.pull_records,
+            max_bytes: config.pull_bytes.as_u64(),
+            wait_max: config.pull_wait_max,
+        }
+    }
+
+    async fn pull_within_bounds(&self, asked: &PullRequest) -> Result<Pulled, SpoolError> {
+        let after = if asked.spool == self.spool.id() { asked.after } else { 0 };
+        let records = usize::try_from(asked.max_records.min(self.max_records)).unwrap_or(usize::MAX);
+        let bytes = u64::from(asked.max_bytes).min(self.max_bytes);
+        let wait = Duration::from_millis(u64::from(asked.wait_ms)).min(self.wait_max);
+        self.spool.pull(after, records, bytes, wait).await
+    }
+}
+
+#[tonic::async_trait]
+impl SpoolApi for SpoolService {
+    async fn pull(&self, request: Request<PullRequest>) -> Result<Response<PullReply>, Status> {
+        let pulled = self.pull_within_bounds(request.get_ref()).await?;
+        Ok(Response::new(reply(pulled)?))
+    }
+
+    async fn acknowledge(&self, request: Request<AcknowledgeRequest>) -> Result<Response<AcknowledgeReply>, Status> {
+        let AcknowledgeRequest { spool, upto } = request.into_inner();
+        self.spool.acknowledge(spool, upto).await?;
+        Ok(Response::new(AcknowledgeReply {}))
+    }
+}
+
+fn reply(pulled: Pulled) -> Result<PullReply, Status> {
+    let Pulled { spool_id, records, backlog_records, backlog_bytes } = pulled;
+    let decode = |(sequence, bytes): (u64, Vec<u8>)| match SpoolRecord::decode(bytes.as_slice()) {
+        Ok(record) => Ok(SpooledRecord { sequence, record: Some(record) }),
+        Err(error) => Err(Status::data_loss(format!("record {sequence} of spool {spool_id}: {error}"))),
+    };
+    let records = records.into_iter().map(decode).collect::<Result<_, _>>()?;
+    Ok(PullReply { spool: spool_id, records, backlog_records, backlog_bytes })
+}
+
+impl From<SpoolError> for Status {
+    fn from(error: SpoolError) -> Self {
+        let text = error.to_string();
+        match error {
+            SpoolError::WrongSpool { .. } | SpoolError::Beyond { .. } => Self::failed_precondition(text),
+            SpoolError::Full { .. } | SpoolError::TooLarge { .. } => Self::resource_exhausted(text),
+            SpoolError::Closed => Self::unavailable(text),
+            SpoolError::Broken { .. } | SpoolError::InUse { .. } | SpoolError::Unusable { .. } => Self::internal(text),
+        }
+    }
+}

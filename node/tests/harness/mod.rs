@@ -1,0 +1,227 @@
+//! Real `hearth` processes on loopback, each with its own directory and port, gone when the test is.
+
+#![allow(dead_code, reason = "every test binary uses its own part")]
+
+use std::future::Future;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use protocol::api::admin::cluster_client::ClusterClient;
+use protocol::api::admin::commands_client::CommandsClient;
+use protocol::api::admin::lines_client::LinesClient;
+use protocol::api::admin::meters_client::MetersClient;
+use protocol::api::admin::{
+    ImportLinesRequest, ImportMetersRequest, LineSpec, MeterSpec, NodeRole, StatusReply, StatusRequest,
+};
+use tonic::transport::{Channel, Endpoint};
+
+/// Whatever a test waits for comes within this, or the test has failed.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// From look to look.
+const LOOK: Duration = Duration::from_millis(25);
+
+/// The binary under test.
+pub fn hearth() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
+    command.env_remove("HEARTH_AT").stdin(Stdio::null());
+    command
+}
+
+/// Runs `hearth` to its end.
+pub fn run(args: &[&str]) -> Output {
+    hearth().args(args).output().expect("hearth runs")
+}
+
+/// What a command wrote to standard error.
+pub fn complaint(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Waits until `probe` gives something, asking again and again.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut probe: impl FnMut() -> F) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = probe().await {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// A port nobody uses now.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
+    listener.local_addr().expect("it is bound").port()
+}
+
+/// A node: its files, and its process while it runs.
+pub struct Node {
+    pub name: String,
+    pub port: u16,
+    pub config: PathBuf,
+    pub data_dir: PathBuf,
+    extra: String,
+    process: Option<Child>,
+}
+
+impl Node {
+    /// A node called `name` in `root`, with more settings in `extra` (TOML).
+    pub fn new(root: &Path, name: &str, extra: &str) -> Self {
+        let dir = root.join(name);
+        std::fs::create_dir_all(&dir).expect("a directory can be made");
+        let node = Self {
+            name: name.to_owned(),
+            port: free_port(),
+            config: dir.join("hearth.toml"),
+            data_dir: dir.join("data"),
+            extra: extra.to_owned(),
+            process: None,
+        };
+        node.write_config();
+        node
+    }
+
+    fn write_config(&self) {
+        let (name, port, dir) = (&self.name, self.port, self.data_dir.display());
+        let text = format!(
+            "[node]\nname = \"{name}\"\ndata_dir = \"{dir}\"\nlisten = \"127.0.0.1:{port}\"\n\n\
+             [membership]\nstable_for = \"500ms\"\n\n{}\n",
+            self.extra
+        );
+        std::fs::write(&self.config, text).expect("the configuration can be written");
+    }
+
+    /// Gives a stopped node another port.
+    pub fn change_port(&mut self) {
+        self.port = free_port();
+        self.write_config();
+    }
+
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    fn config_arg(&self) -> &str {
+        self.config.to_str().expect("paths in tests are text")
+    }
+
+    pub fn init(&self) {
+        let output = run(&["init", "--config", self.config_arg(), "--cluster-name", "test"]);
+        assert!(output.status.success(), "{}", complaint(&output));
+    }
+
+    pub fn join(&self, peer: &Self) -> Output {
+        run(&["join", "--config", self.config_arg(), "--peer", &peer.address()])
+    }
+
+    pub fn start(&mut self) {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a log can be opened");
+        let child = hearth()
+            .args(["serve", "--config", self.config_arg(), "--stop-with-stdin"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        self.process = Some(child.expect("hearth starts"));
+    }
+
+    pub fn log(&self) -> PathBuf {
+        self.config.with_file_name("log")
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.process.take() {
+            child.kill().expect("it can be killed");
+            child.wait().expect("it can be waited for");
+        }
+    }
+
+    /// Asks the node to stop and waits until it has.
+    pub fn stop(&mut self) -> std::process::ExitStatus {
+        let mut child = self.process.take().expect("it runs");
+        drop(child.stdin.take());
+        child.wait().expect("it can be waited for")
+    }
+
+    pub fn channel(&self) -> Channel {
+        Endpoint::from_shared(format!("http://{}", self.address())).expect("an address").connect_lazy()
+    }
+
+    /// The node's status, or nothing while it cannot say.
+    pub async fn status(&self, local: bool) -> Option<StatusReply> {
+        let mut client = ClusterClient::new(self.channel());
+        let request = StatusRequest { local, digest: true };
+        let reply = tokio::time::timeout(Duration::from_secs(2), client.status(request)).await;
+        Some(reply.ok()?.ok()?.into_inner())
+    }
+
+    pub fn commands(&self) -> CommandsClient<Channel> {
+        CommandsClient::new(self.channel())
+    }
+
+    /// Waits until this node answers for the cluster.
+    pub async fn ready(&self) -> StatusReply {
+        eventually(&format!("{} answers", self.name), || self.status(false)).await
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.kill();
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+            let tail: Vec<&str> = log.lines().rev().take(40).collect();
+            eprintln!("--- {} (newest first)\n{}", self.name, tail.join("\n"));
+        }
+    }
+}
+
+/// `count` nodes that run, and vote if they are at least three.
+pub async fn cluster(root: &Path, count: usize, extra: &str) -> Vec<Node> {
+    let mut nodes: Vec<Node> = (1..=count).map(|n| Node::new(root, &format!("n{n}"), extra)).collect();
+    nodes[0].init();
+    nodes[0].start();
+    nodes[0].ready().await;
+    for n in 1..count {
+        let output = nodes[n].join(&nodes[0]);
+        assert!(output.status.success(), "{}", complaint(&output));
+        nodes[n].start();
+    }
+    let voters = if count < 3 { 1 } else { count };
+    eventually("all nodes vote", || voting(&nodes[0], voters)).await;
+    nodes
+}
+
+/// The status of a cluster in which `count` nodes vote.
+pub async fn voting(node: &Node, count: usize) -> Option<StatusReply> {
+    let status = node.status(false).await?;
+    let votes = |role| role == NodeRole::Leader as i32 || role == NodeRole::Voter as i32;
+    (status.nodes.iter().filter(|node| votes(node.role)).count() == count).then_some(status)
+}
+
+/// Imports `lines` lines to nowhere (a port where nobody listens), each with one meter `M0`, `M1` ..
+pub async fn import_lines(node: &Node, lines: u16) {
+    let line = |n: u16| LineSpec {
+        name: format!("L{n}"),
+        endpoint: format!("tcp://127.0.0.1:{}", 1 + n),
+        ..LineSpec::default()
+    };
+    let request = ImportLinesRequest { lines: (0..lines).map(line).collect(), key: String::new() };
+    let reply = LinesClient::new(node.channel()).import(request).await.expect("imported").into_inner();
+    assert_eq!((reply.created, reply.errors.len()), (u32::from(lines), 0));
+    let meter = |n: u16| MeterSpec {
+        name: format!("M{n}"),
+        line: format!("L{n}"),
+        dialect: "mbus".to_owned(),
+        address: "1".to_owned(),
+        interval_s: 3600,
+        ..MeterSpec::default()
+    };
+    let request = ImportMetersRequest { meters: (0..lines).map(meter).collect(), key: String::new() };
+    let reply = MetersClient::new(node.channel()).import(request).await.expect("imported").into_inner();
+    assert_eq!((reply.created, reply.errors.len()), (u32::from(lines), 0));
+}
