@@ -33,6 +33,11 @@ impl Lease {
         Moment::from_nanos(self.end.load(Ordering::SeqCst)).since(Moment::now())
     }
 
+    /// How long ago it ended; zero while it runs.
+    pub fn ended_for(&self) -> Duration {
+        Moment::now().since(Moment::from_nanos(self.end.load(Ordering::SeqCst)))
+    }
+
     /// Whether a transmission that takes `span` would be over before the lease is.
     pub fn may_speak(&self, span: Duration) -> bool {
         self.remaining() > span

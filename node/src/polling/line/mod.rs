@@ -155,6 +155,7 @@ impl LineTask {
         let may_speak = self.permit.to_speak(Duration::ZERO, None);
         if may_speak == Err(Denied::NoLease) {
             self.hinder("no-lease", String::new());
+            self.step_aside();
         }
         self.close_slots().await;
         self.serve_desk(may_speak.is_ok() && !self.link.is_down());
@@ -180,6 +181,16 @@ impl LineTask {
         let misses = self.schedule.set_meters(&meters, wall_now());
         self.known = meters;
         self.store_misses(misses).await;
+    }
+
+    /// Once the leader may have given the line away, its channel is left to the next owner: a gateway may serve only one.
+    fn step_aside(&mut self) {
+        let lease = &self.shared.config.lease;
+        let given_away_after = lease.dead_after.saturating_sub(lease.length);
+        if self.link.is_open() && self.permit.lease.ended_for() >= given_away_after {
+            self.link.close();
+            self.quiet = Some(longest_answer(&self.timing));
+        }
     }
 
     fn hinder(&mut self, reason: &'static str, detail: String) {

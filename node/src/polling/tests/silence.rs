@@ -46,6 +46,22 @@ async fn silence_begins_before_the_lease_ends_in_the_middle_of_a_poll_and_ends_w
 }
 
 #[tokio::test]
+async fn a_line_that_may_have_been_given_away_frees_its_gateway_and_is_taken_again_with_the_next_lease() {
+    let mut rig = Rig::new(|config| config.lease.dead_after = config.lease.length + Duration::from_millis(100));
+    let field = Field::new([(1, Sim::new(10))]);
+    let line = rig.town.add_line(field.serve_tcp(0), |_| {});
+    rig.town.add_meter(line, Address::MbusPrimary(1), 1);
+    rig.town.assign(line, ME);
+    rig.lease.renew(Moment::now(), Duration::from_secs(3));
+    rig.start();
+    rig.record(is_reading).await;
+    let mut connections = field.connections.subscribe();
+    soon(connections.wait_for(|n| *n == 0)).await.unwrap();
+    rig.lease.renew(Moment::now(), Duration::from_secs(60));
+    soon(connections.wait_for(|n| *n == 1)).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_new_owner_of_an_unacknowledged_line_listens_until_it_is_quiet() {
     let mut rig = Rig::new(|_| {}).with_lease();
     let field = Field::new([(1, Sim::new(10))]);

@@ -114,6 +114,10 @@ impl Link {
         self.down
     }
 
+    pub(in crate::polling) const fn is_open(&self) -> bool {
+        self.channel.is_some()
+    }
+
     pub(in crate::polling) fn close(&mut self) {
         if self.channel.take().is_some() {
             self.metrics.line_closed();
