@@ -1,0 +1,66 @@
+# hearth: everything a person or a machine does with this tree, by name. `make` alone lists it.
+# Nothing here edits a file that is kept in version control, and no service of the system is started or enabled.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+
+CARGO ?= cargo
+DENY = PATH="$(CURDIR)/.tools/bin:$$PATH" cargo-deny --locked
+# Arguments for the demo: make demo ARGS="--exit-after 60s"
+ARGS ?=
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s '|'
+
+.PHONY: demo
+demo: needs-mariadb release ## a cluster with 800 simulated meters on this machine, to look at and to break
+	./target/release/hearth demo $(ARGS)
+
+.PHONY: test
+test: tools check release smoke ## installs what is missing and runs everything CI runs
+
+.PHONY: check
+check: fmt clippy deny doc tests ## format, lints, licences, documentation and all tests; edits nothing
+
+.PHONY: fmt
+fmt:
+	$(CARGO) fmt --all --check
+
+.PHONY: clippy
+clippy:
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+
+.PHONY: deny
+deny:
+	$(DENY) check licenses bans sources
+
+.PHONY: doc
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
+
+.PHONY: tests
+tests:
+	$(CARGO) test --workspace --locked
+
+.PHONY: release
+release: needs-compiler ## target/release/hearth, and the simulated meters beside it
+	$(CARGO) build --release --locked -p node -p chaos
+
+.PHONY: smoke
+smoke: release ## the released programs in a short demo
+	./target/release/hearth demo --exit-after 20s
+
+.PHONY: audit
+audit: needs-deny ## known vulnerabilities of what we depend on; needs the network
+	$(DENY) check advisories
+
+.PHONY: tools
+tools: needs-compiler needs-mariadb needs-deny ## installs what check and demo need: by apt, and into .tools
+
+.PHONY: needs-compiler needs-mariadb needs-deny
+needs-compiler needs-mariadb needs-deny: needs-%:
+	@bash .ci/need $*
