@@ -131,12 +131,13 @@ settings!(
         /// The leader's heartbeat to its followers.
         #[serde(with = "humantime_serde")]
         heartbeat: Duration = Duration::from_millis(100),
-        /// A follower calls an election after at least this long without the leader.
+        /// A follower calls an election when it has not heard the leader for `election_max`, and then for a time by
+        /// chance that is at least this long.
         #[serde(with = "humantime_serde")]
-        election_min: Duration = Duration::from_millis(500),
-        /// And at most this long.
+        election_min: Duration = Duration::from_millis(300),
+        /// And at most this long. For this long after a leader was heard nobody else gets a vote.
         #[serde(with = "humantime_serde")]
-        election_max: Duration = Duration::from_millis(1000),
+        election_max: Duration = Duration::from_millis(600),
         /// A snapshot is taken every so many entries.
         snapshot_every: u64 = 10_000,
         /// Entries kept behind a snapshot for followers that lag.

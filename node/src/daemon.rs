@@ -32,6 +32,7 @@ use crate::cluster::{Cluster, Leadership, ProposeError, quorum};
 use crate::config::Config;
 use crate::leader::Leader;
 use crate::metrics::Metrics;
+use crate::mysql::{self, DatabaseError};
 use crate::polling::Polling;
 use crate::spool::{Spool, SpoolError};
 
@@ -70,6 +71,9 @@ pub enum DaemonError {
     /// Its outbox cannot be opened.
     #[error(transparent)]
     Spool(#[from] SpoolError),
+    /// An endpoint of its database is none.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
     /// Its consensus cannot be started.
     #[error(transparent)]
     Consensus(#[from] StartError),
@@ -116,6 +120,7 @@ impl Node {
         if !address.ip().is_loopback() && !permissions.unauthenticated_access {
             return Err(DaemonError::Open { address });
         }
+        mysql::check_endpoints(&config.mysql)?;
         let identity = Identity::load(&config.node.data_dir)?;
         let listener = TcpListener::bind(address).await.map_err(|source| DaemonError::Port { address, source })?;
         let metrics = Metrics::default();

@@ -138,3 +138,32 @@ async fn an_unknown_meter_is_named() {
     assert_eq!(output.status.code(), Some(1));
     assert!(complaint(&output).contains("M77"), "{}", complaint(&output));
 }
+
+#[tokio::test]
+async fn a_database_that_cannot_be_reached_is_a_problem_with_a_remedy_and_the_node_goes_on() {
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let port = harness::free_port();
+    let extra = format!("[mysql]\nendpoints = [\"mysql://hearth:s3cret@127.0.0.1:{port}/hearth\"]\n");
+    let nodes = cluster(dir.path(), 1, &extra).await;
+    import_lines(&nodes[0], 1).await;
+    let noticed = || async {
+        let problems = nodes[0].status(false).await?.problems;
+        problems.into_iter().find(|problem| problem.what.contains(&port.to_string()))
+    };
+    let problem = harness::eventually("the problem is shown", noticed).await;
+    assert!(!problem.remedy.is_empty() && !problem.what.contains("s3cret"), "{problem:?}");
+    let log = std::fs::read_to_string(nodes[0].log()).expect("the log can be read");
+    assert!(!log.contains("s3cret"), "the password was logged");
+    let output = run(&["status", "--at", &nodes[0].address()]);
+    let screen = String::from_utf8_lossy(&output.stdout);
+    assert!(screen.contains(&problem.what) && screen.contains(&problem.remedy), "{screen}");
+}
+
+#[test]
+fn a_database_address_that_is_none_is_named_before_anything_starts() {
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let node = Node::new(dir.path(), "n1", "[mysql]\nendpoints = [\"postgres://u:s3cret@h/d\"]\n");
+    node.init_unchecked();
+    let text = serve(&node);
+    assert!(text.contains("mysql.endpoints") && !text.contains("s3cret"), "{text}");
+}

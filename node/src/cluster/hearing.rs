@@ -1,7 +1,7 @@
 //! Who was heard when: the leader's side of the lease.
 //!
 //! ```text
-//!   leadership of term t begins at m        every node counts as heard at m
+//!   leadership of term t first knows of a node at m      it counts as heard at m
 //!   quorum asked at q, and confirmed        heartbeats are answered until q + lease.quorum_fresh
 //!   heartbeat of node n received at h       n is silent for now - h
 //! ```
@@ -38,11 +38,12 @@ pub struct Hearing {
 struct Table {
     /// The term this node leads; 0 where it leads none.
     term: u64,
-    since: Moment,
     quorum_until: Moment,
     /// Whoever has a lease must have applied the log up to here.
     floor: u64,
     nodes: BTreeMap<NodeId, Heard>,
+    /// When each node was first asked about: a newcomer is not silent since before it came.
+    known: BTreeMap<NodeId, Moment>,
     condemned: BTreeSet<NodeId>,
 }
 
@@ -80,11 +81,12 @@ impl Hearing {
         act(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// This node leads `term` from `now` on: every node counts as heard now. Nothing, if it leads that term already.
-    pub fn lead(&self, term: u64, now: Moment) {
+    /// This node leads `term`: every node counts as heard when it is first asked about. Nothing, if it leads that term
+    /// already.
+    pub fn lead(&self, term: u64) {
         self.with(|table| {
             if table.term != term {
-                *table = Table { term, since: now, ..Table::default() };
+                *table = Table { term, ..Table::default() };
             }
         });
     }
@@ -157,30 +159,35 @@ impl Hearing {
         now: Moment,
     ) -> Option<(u64, BTreeMap<NodeId, Silence>)> {
         self.with(|table| {
-            let silence = |node: NodeId| {
+            let mut silence = |node: NodeId| {
                 let report = table.nodes.get(&node).map(|heard| heard.report.clone());
                 Silence { span: table.silence(node, now), report }
             };
-            (table.term != 0).then(|| (table.term, nodes.map(|node| (node, silence(node))).collect()))
+            let silences = nodes.map(|node| (node, silence(node))).collect();
+            (table.term != 0).then_some((table.term, silences))
         })
     }
 
     /// Forgets nodes that are none any more.
     pub fn keep_only(&self, is_member: impl Fn(NodeId) -> bool) {
-        self.with(|table| table.nodes.retain(|node, _| is_member(*node)));
+        self.with(|table| {
+            table.nodes.retain(|node, _| is_member(*node));
+            table.known.retain(|node, _| is_member(*node));
+        });
     }
 }
 
 impl Table {
-    fn silence(&self, node: NodeId, now: Moment) -> Duration {
-        now.since(self.nodes.get(&node).map_or(self.since, |heard| heard.at))
+    fn silence(&mut self, node: NodeId, now: Moment) -> Duration {
+        let known = *self.known.entry(node).or_insert(now);
+        now.since(self.nodes.get(&node).map_or(known, |heard| heard.at))
     }
 }
 
 /// How long a node has been silent.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Silence {
-    /// Since its last heartbeat was received, or since this leadership began.
+    /// Since its last heartbeat was received, or since this leadership first knew of it.
     pub span: Duration,
     /// What it last said of itself to this leader.
     pub report: Option<NodeReport>,

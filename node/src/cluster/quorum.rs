@@ -34,7 +34,7 @@ pub async fn run(cluster: Cluster, stop: CancellationToken) {
 async fn confirm(cluster: &Cluster, term: u64, fresh: Duration) {
     let hearing = cluster.hearing();
     let asked = Moment::now();
-    hearing.lead(term, asked);
+    hearing.lead(term);
     // An answer later than this would be too old to count.
     if let Ok(Ok(index)) = timeout(fresh, cluster.consensus().confirm()).await {
         hearing.quorum_confirmed(term, asked, fresh, index);

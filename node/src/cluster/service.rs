@@ -84,6 +84,9 @@ impl cluster_server::Cluster for ClusterService {
         let messages::JoinRequest { cluster_id, name, address, labels, key } = request.into_inner();
         let applied = self.cluster.read().await.map_err(status)?;
         let ours = &applied.state.membership;
+        if ours.cluster_id.is_empty() {
+            return Err(Status::unavailable("the cluster is just being founded: ask again"));
+        }
         if !cluster_id.is_empty() && cluster_id != ours.cluster_id {
             let text = format!("this is cluster {} ({}), not {cluster_id}", ours.cluster_id, ours.cluster_name);
             return Err(Status::failed_precondition(text));

@@ -130,6 +130,10 @@ impl Membership {
     }
 
     async fn look(&mut self, applied: &Applied) {
+        if applied.state.membership.members.is_empty() {
+            // The cluster is just being founded: its first node would be taken for one that was removed.
+            return;
+        }
         let votes = self.cluster.votes();
         let now = Moment::now();
         let members = applied.state.membership.members.keys().copied();

@@ -35,6 +35,11 @@ pub use write::Written;
 use crate::config;
 use session::Session;
 
+/// Refuses endpoints that are none, before anything is started.
+pub fn check_endpoints(config: &config::Mysql) -> Result<(), DatabaseError> {
+    config.endpoints.iter().try_for_each(|url| session::Session::options(url).map(drop))
+}
+
 /// A connection that writes.
 #[derive(Debug)]
 pub struct Database {

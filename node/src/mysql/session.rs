@@ -58,9 +58,13 @@ impl Session {
         Err(worst.unwrap_or_else(no_endpoint))
     }
 
+    /// What `url` says, or why it is no endpoint.
+    pub(super) fn options(url: &str) -> Result<Opts, DatabaseError> {
+        Opts::from_url(url).map_err(|error| DatabaseError::of(&Arc::from("mysql.endpoints"), error.into()))
+    }
+
     async fn open(url: &str, config: &config::Mysql, purpose: Purpose) -> Result<Self, DatabaseError> {
-        let opts =
-            Opts::from_url(url).map_err(|error| DatabaseError::of(&Arc::from("mysql.endpoints"), error.into()))?;
+        let opts = Self::options(url)?;
         let endpoint: Arc<str> = Arc::from(shown(&opts));
         let limit = config.connect_timeout;
         let opts = OptsBuilder::from_opts(opts).prefer_socket(false).tcp_nodelay(true);

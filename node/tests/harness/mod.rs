@@ -113,6 +113,11 @@ impl Node {
         assert!(output.status.success(), "{}", complaint(&output));
     }
 
+    /// Like [`Node::init`], whatever comes of it.
+    pub fn init_unchecked(&self) {
+        run(&["init", "--config", self.config_arg()]);
+    }
+
     pub fn join(&self, peer: &Self) -> Output {
         run(&["join", "--config", self.config_arg(), "--peer", &peer.address()])
     }

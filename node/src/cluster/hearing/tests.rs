@@ -22,7 +22,7 @@ fn a_heartbeat_is_answered_only_while_the_quorum_is_fresh() {
     let hearing = Hearing::default();
     let hear = |at| hearing.hear(beat(), moment(at), UnixMillis(5_000));
     assert_eq!(hear(900), None, "a follower does not answer");
-    hearing.lead(7, moment(1_000));
+    hearing.lead(7);
     assert_eq!(hear(1_001), None, "the quorum has not confirmed this leader yet");
     hearing.quorum_confirmed(7, moment(1_000), FRESH, 5);
     assert_eq!(hear(1_799), answer(7, 5));
@@ -32,7 +32,7 @@ fn a_heartbeat_is_answered_only_while_the_quorum_is_fresh() {
 #[test]
 fn a_confirmation_counts_from_the_question_and_only_for_its_term() {
     let hearing = Hearing::default();
-    hearing.lead(7, moment(1_000));
+    hearing.lead(7);
     hearing.quorum_confirmed(6, moment(1_000), FRESH, 9);
     assert_eq!(hearing.hear(beat(), moment(1_001), UnixMillis(0)), None);
     hearing.quorum_confirmed(7, moment(1_000), FRESH, 5);
@@ -43,26 +43,31 @@ fn a_confirmation_counts_from_the_question_and_only_for_its_term() {
 #[test]
 fn giving_up_ends_every_answer_at_once() {
     let hearing = Hearing::default();
-    hearing.lead(7, moment(1_000));
+    hearing.lead(7);
     hearing.quorum_confirmed(7, moment(1_000), FRESH, 5);
     hearing.give_up();
     assert_eq!(hearing.hear(beat(), moment(1_001), UnixMillis(0)), None);
 }
 
 #[test]
-fn a_new_leadership_counts_every_node_as_heard_at_its_beginning() {
+fn a_leadership_counts_every_node_as_heard_when_it_first_knows_of_it() {
     let hearing = Hearing::default();
-    hearing.lead(7, moment(1_000));
+    hearing.lead(7);
     hearing.hear(beat(), moment(2_000), UnixMillis(0));
-    hearing.lead(8, moment(9_000));
-    let (term, silences) = hearing.silences([NODE].into_iter(), moment(9_500)).expect("it leads");
-    assert_eq!((term, silences.get(&NODE).map(|silence| silence.span)), (8, Some(Duration::from_millis(500))));
+    hearing.lead(8);
+    let silence = |at, node| {
+        let (term, silences) = hearing.silences([node].into_iter(), moment(at)).expect("it leads");
+        (term, silences.get(&node).map(|silence| silence.span))
+    };
+    assert_eq!(silence(9_000, NODE), (8, Some(Duration::ZERO)), "what another leadership heard does not count");
+    assert_eq!(silence(9_500, NODE), (8, Some(Duration::from_millis(500))));
+    assert_eq!(silence(9_500, NodeId(3)), (8, Some(Duration::ZERO)), "a newcomer was silent before it came");
 }
 
 #[test]
 fn the_clock_offset_is_the_senders_minus_the_leaders() {
     let hearing = Hearing::default();
-    hearing.lead(7, moment(1_000));
+    hearing.lead(7);
     hearing.hear(beat(), moment(2_000), UnixMillis(8_000));
     let (_, silences) = hearing.silences([NODE].into_iter(), moment(2_000)).expect("it leads");
     let report = silences.get(&NODE).and_then(|silence| silence.report.as_ref()).expect("it was heard");
@@ -73,7 +78,7 @@ fn the_clock_offset_is_the_senders_minus_the_leaders() {
 fn a_condemned_node_is_not_answered_until_what_followed_is_in_the_log_it_must_have_applied() {
     let hearing = Hearing::default();
     let limit = Duration::from_secs(5);
-    hearing.lead(7, moment(1_000));
+    hearing.lead(7);
     hearing.hear(beat(), moment(2_000), UnixMillis(0));
     let condemn = |at| hearing.condemn(7, [NODE].into_iter(), moment(at), limit);
     assert!(condemn(6_999).is_empty());
@@ -89,7 +94,7 @@ fn a_condemned_node_is_not_answered_until_what_followed_is_in_the_log_it_must_ha
 #[test]
 fn a_judgement_of_another_term_condemns_and_absolves_nobody() {
     let hearing = Hearing::default();
-    hearing.lead(7, moment(1_000));
+    hearing.lead(7);
     let nodes = BTreeSet::from([NODE]);
     assert!(hearing.condemn(6, [NODE].into_iter(), moment(9_000), Duration::ZERO).is_empty());
     hearing.condemn(7, [NODE].into_iter(), moment(9_000), Duration::ZERO);
