@@ -54,6 +54,10 @@ release: needs-compiler ## target/release/hearth, and the simulated meters besid
 smoke: release ## the released programs in a short demo
 	./target/release/hearth demo --exit-after 20s
 
+.PHONY: bench
+bench: release ## 20 kills of the leader and 20 of a follower: how long until the others go on (about 9 minutes)
+	./target/release/chaos failover --runs 20
+
 .PHONY: audit
 audit: needs-deny ## known vulnerabilities of what we depend on; needs the network
 	$(DENY) check advisories

@@ -3,11 +3,13 @@
 //! ```text
 //!   field   lines of simulated meters on real sockets and terminals --writes--> ledger
 //!   judge   ledger + the product's tables  ---------------------------------->  kept | broken
+//!   failover   field + real processes of the product, killed  -------------->  how long, kept | broken
 //! ```
 //!
 //! Promises: knows the product only by its wires, its import files and its tables. Refuses: linking it.
 
 pub mod clock;
+pub mod failover;
 pub mod field;
 pub mod judge;
 pub mod ledger;

@@ -1,4 +1,4 @@
-//! The command line of the stranger: serve a field, judge a run.
+//! The command line of the stranger: serve a field, judge a run, kill nodes and measure.
 //!
 //! Promises: data on standard output, everything else on standard error; exit code 0 only for a field that ended in
 //! good order, or for promises that were kept. Refuses: talking to the product.
@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use chaos::failover;
 use chaos::field::Field;
 use chaos::field::config::Config;
 use chaos::field::generate::{self, Numbers};
@@ -33,6 +34,9 @@ enum Command {
     Field(FieldArgs),
     /// Compares a ledger with the product's tables; exit code 1 where a promise was broken
     Judge(JudgeArgs),
+    /// Kills nodes of a real cluster and measures how long it is without them; exit code 1 where a run did not finish
+    /// in time, or two nodes spoke on one line at once
+    Failover(FailoverArgs),
 }
 
 #[derive(Debug, Args)]
@@ -85,11 +89,37 @@ struct JudgeArgs {
     clock_tolerance_ms: i64,
 }
 
+#[derive(Debug, Args)]
+struct FailoverArgs {
+    /// How many kills of the leader, and as many of a follower
+    #[arg(long, default_value_t = 20)]
+    runs: u32,
+    /// The binary of the product; else the one beside this program
+    #[arg(long, env = "HEARTH_BIN")]
+    hearth: Option<PathBuf>,
+    /// How many lines
+    #[arg(long, default_value_t = 40)]
+    lines: u32,
+    /// How many meters in all
+    #[arg(long, default_value_t = 800)]
+    meters: u32,
+    /// The seed of physics and dice
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Keep the nodes' files, their logs and the ledger here; else they are gone with a good end
+    #[arg(long)]
+    dir: Option<PathBuf>,
+    /// The report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Field(args) => serve(args).await,
         Command::Judge(args) => judge(args).await,
+        Command::Failover(args) => failover(args).await,
     };
     done.unwrap_or_else(|error| {
         eprintln!("chaos: {error:#}");
@@ -162,4 +192,30 @@ async fn judge(args: JudgeArgs) -> Result<ExitCode> {
     let text = if args.json { serde_json::to_string(&report)? + "\n" } else { report.table() };
     std::io::stdout().write_all(text.as_bytes()).context("standard output")?;
     Ok(if report.is_kept() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+async fn failover(args: FailoverArgs) -> Result<ExitCode> {
+    let FailoverArgs { runs, lines, meters, seed, .. } = args;
+    let hearth = args.hearth.map_or_else(beside, Ok)?;
+    let options = failover::Options { hearth, runs, lines, meters, seed }.checked()?;
+    let mut scratch = tempfile::Builder::new().prefix("chaos-failover-").tempdir().context("a scratch directory")?;
+    let dir = args.dir.unwrap_or_else(|| scratch.path().to_owned());
+    let measured = tokio::select! {
+        measured = failover::run(&options, &dir) => measured,
+        stopped = tokio::signal::ctrl_c() => Err(stopped.map_or_else(Into::into, |()| anyhow!("interrupted"))),
+    };
+    let is_kept = measured.as_ref().is_ok_and(failover::report::Report::is_kept);
+    if !is_kept {
+        eprintln!("chaos: logs and ledger stay in {}", dir.display());
+        scratch.disable_cleanup(dir == scratch.path());
+    }
+    let report = measured?;
+    let text = if args.json { serde_json::to_string(&report)? + "\n" } else { report.table() };
+    std::io::stdout().write_all(text.as_bytes()).context("standard output")?;
+    Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// The product's binary in the directory of this one.
+fn beside() -> Result<PathBuf> {
+    Ok(std::env::current_exe().context("this program's own path")?.with_file_name("hearth"))
 }

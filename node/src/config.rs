@@ -137,7 +137,7 @@ settings!(
         election_min: Duration = Duration::from_millis(300),
         /// And at most this long. For this long after a leader was heard nobody else gets a vote.
         #[serde(with = "humantime_serde")]
-        election_max: Duration = Duration::from_millis(600),
+        election_max: Duration = Duration::from_millis(500),
         /// A snapshot is taken every so many entries.
         snapshot_every: u64 = 10_000,
         /// Entries kept behind a snapshot for followers that lag.

@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use protocol::meter::Dialect;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -79,6 +80,11 @@ impl Field {
     /// The endpoints of its lines, in the config's order.
     pub fn endpoints(&self) -> &[String] {
         &self.endpoints
+    }
+
+    /// Every entry of its ledger from now on, until it is closed.
+    pub fn follow(&self) -> mpsc::UnboundedReceiver<Event> {
+        self.shared.ledger.follow()
     }
 
     /// Fails when the ledger can no longer be written.

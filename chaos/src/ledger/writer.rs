@@ -6,6 +6,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -25,6 +26,7 @@ pub const FLUSH_EVERY: Duration = Duration::from_millis(200);
 pub struct Ledger {
     entries: mpsc::UnboundedSender<Event>,
     numbers: AtomicU64,
+    followers: Mutex<Vec<mpsc::UnboundedSender<Event>>>,
 }
 
 /// The task that owns the file.
@@ -41,13 +43,26 @@ impl Ledger {
         // Unbounded on purpose: the pace is set by the lines' own speed, and dropping an entry would be a lie.
         let (entries, inbox) = mpsc::unbounded_channel();
         let task = tokio::spawn(write_all(file, inbox));
-        Ok((Self { entries, numbers: AtomicU64::new(1) }, Writer { task }))
+        let ledger = Self { entries, numbers: AtomicU64::new(1), followers: Mutex::default() };
+        Ok((ledger, Writer { task }))
     }
 
     /// Appends an entry.
     pub fn write(&self, event: Event) {
+        self.followers().retain(|follower| follower.send(event.clone()).is_ok());
         // The task only ends early on a write error, which `Writer::close` reports.
         let _ = self.entries.send(event);
+    }
+
+    /// Every entry from now on, as it is written, until the ledger is closed.
+    pub fn follow(&self) -> mpsc::UnboundedReceiver<Event> {
+        let (follower, events) = mpsc::unbounded_channel();
+        self.followers().push(follower);
+        events
+    }
+
+    fn followers(&self) -> MutexGuard<'_, Vec<mpsc::UnboundedSender<Event>>> {
+        self.followers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A number never given before in this ledger.
@@ -89,4 +104,27 @@ async fn append(file: &mut BufWriter<File>, event: &Event) -> Result<()> {
     let mut text = serde_json::to_vec(event).context("ledger entry")?;
     text.push(b'\n');
     file.write_all(&text).await.context("ledger: append")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Stamp;
+    use crate::ledger::reader;
+
+    #[tokio::test]
+    async fn a_follower_hears_what_the_file_holds_from_then_on_until_the_ledger_is_closed() {
+        let dir = tempfile::tempdir().expect("a scratch directory");
+        let path = dir.path().join("ledger.jsonl");
+        let (ledger, writer) = Ledger::create(&path).await.expect("a new ledger");
+        let entries = [Event::Start { at: Stamp::now(), seed: 1 }, Event::Stop { at: Stamp::now() }];
+        ledger.write(entries[0].clone());
+        drop(ledger.follow());
+        let mut follower = ledger.follow();
+        ledger.write(entries[1].clone());
+        drop(ledger);
+        writer.close().await.expect("closed");
+        assert_eq!((follower.recv().await, follower.recv().await), (Some(entries[1].clone()), None));
+        assert_eq!(reader::read(&path).expect("a whole ledger"), entries);
+    }
 }

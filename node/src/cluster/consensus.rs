@@ -97,6 +97,8 @@ fn settings(cluster: &str, config: &config::Raft) -> Result<openraft::Config, St
         snapshot_policy: SnapshotPolicy::LogsSinceLast(config.snapshot_every),
         max_in_snapshot_log_to_keep: config.keep_entries,
         enable_pre_vote: Some(true),
+        // A leader that was killed comes back as a follower: others may have been elected meanwhile.
+        enable_leader_restore: Some(false),
         ..openraft::Config::default()
     };
     wanted.validate().map_err(|error| StartError::Settings(error.to_string()))

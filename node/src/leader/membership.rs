@@ -130,14 +130,14 @@ impl Membership {
     }
 
     async fn look(&mut self, applied: &Applied) {
-        if applied.state.membership.members.is_empty() {
-            // The cluster is just being founded: its first node would be taken for one that was removed.
-            return;
-        }
         let votes = self.cluster.votes();
         let now = Moment::now();
         let members = applied.state.membership.members.keys().copied();
-        let Some((_, silences)) = self.hearing.silences(members, now) else { return };
+        let Some((term, silences)) = self.hearing.silences(members, now) else { return };
+        // In a state older than this leadership, or than the cluster's founding, members would seem to be removed.
+        if applied.term != term || !applied.state.membership.members.contains_key(&self.cluster.node()) {
+            return;
+        }
         let spans: BTreeMap<NodeId, Duration> = silences.into_iter().map(|(node, s)| (node, s.span)).collect();
         let dead_after = self.config.lease.dead_after;
         let view = View {
