@@ -9,10 +9,11 @@
 //!
 //! Promises: a whole list or an error. Refuses: any other CI (70, the application error, is the dialogue's business).
 
+use super::fault::RecordFault;
 use super::fixed;
 use super::frame::ci;
 use super::header::{self, Header, Status};
-use super::record::{Record, RecordFault, Records};
+use super::record::{Record, Records};
 use super::selection::Selection;
 use crate::bytes::Cursor;
 
