@@ -3,7 +3,7 @@
 //! Promises: the same fault whichever part of a record was being read. Refuses: a value that is merely invalid: its
 //! length is known, and what follows can be read.
 
-/// The most VIFEs a record may have (EN 13757-3 clause 6.3.3).
+/// The most DIFEs a record may have, and the most VIFEs (EN 13757-3 clause 6.3).
 pub const MOST_EXTENSIONS: usize = 10;
 
 /// Why a list of records cannot be read.
