@@ -4,6 +4,7 @@ pub mod amount;
 pub mod api;
 pub mod bytes;
 pub mod cjt188;
+mod dialogue;
 pub mod exchange;
 mod gather;
 pub mod mbus;

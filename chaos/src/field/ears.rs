@@ -5,18 +5,9 @@
 
 use protocol::{cjt188, mbus};
 
-use super::meter::Dialects;
+use super::dialects::{Dialects, Frame};
 use crate::clock::Stamp;
 use crate::ledger::Speaker;
-
-/// A sound frame of some dialect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Frame {
-    /// M-Bus.
-    Mbus(mbus::frame::Frame),
-    /// CJ/T 188.
-    Cjt188(cjt188::frame::Frame),
-}
 
 /// Bytes that belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -21,8 +21,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::ears::{Ears, Heard};
-use super::meter::{Bank, Reply};
+use super::meter::Bank;
 use super::pace::Pace;
+use super::reply::Reply;
 use crate::clock::Stamp;
 use crate::ledger::writer::Ledger;
 use crate::ledger::{Answer, Event, LineFacts, Request, Speaker, ValveIs};

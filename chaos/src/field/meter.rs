@@ -5,94 +5,18 @@
 
 use std::time::Duration;
 
-use protocol::meter::{Address, Dialect};
+use protocol::meter::Address;
 
+use super::body::Body;
 use super::config::Fault;
-use super::ears::Frame;
+use super::dialects::{Dialects, Frame};
 use super::meter_cjt188::Cjt188Slave;
 use super::meter_mbus::MbusSlave;
-use super::physics::{Physics, mix};
+use super::physics::{Physics, Resolution, mix};
+use super::reply::{Asked, Reply};
 use super::valve::Valve;
 use crate::clock::Stamp;
-use crate::ledger::{AnswerKind, Values, ValveIs};
-
-/// What a meter says to a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// The bytes.
-    pub bytes: Vec<u8>,
-    /// In this dialect.
-    pub dialect: Dialect,
-    /// Values or a mere acknowledgement.
-    pub kind: AnswerKind,
-    /// The values.
-    pub values: Option<Values>,
-    /// The same telegram once more.
-    pub repeat: bool,
-    /// With a wrong checksum.
-    pub damaged: bool,
-    /// Later than usual by this.
-    pub delay: Duration,
-    /// The request made the valve move.
-    pub valve_order: Option<ValveIs>,
-}
-
-impl Reply {
-    /// A mere acknowledgement.
-    pub fn acknowledge(dialect: Dialect, bytes: Vec<u8>) -> Self {
-        let kind = AnswerKind::Acknowledge;
-        let (values, repeat, damaged, delay, valve_order) = (None, false, false, Duration::ZERO, None);
-        Self { bytes, dialect, kind, values, repeat, damaged, delay, valve_order }
-    }
-
-    /// Values.
-    pub fn reading(dialect: Dialect, bytes: Vec<u8>, values: Values) -> Self {
-        Self { kind: AnswerKind::Reading, values: Some(values), ..Self::acknowledge(dialect, bytes) }
-    }
-}
-
-/// What a request was, to whom, and what is said to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
-    /// The ledger's word for the request.
-    pub kind: &'static str,
-    /// The meter.
-    pub meter: Option<String>,
-    /// Its reply.
-    pub reply: Option<Reply>,
-}
-
-impl Asked {
-    /// Nobody says anything.
-    pub fn silence(kind: &'static str) -> Self {
-        Self { kind, meter: None, reply: None }
-    }
-
-    /// A reply.
-    pub fn with(kind: &'static str, reply: Reply) -> Self {
-        Self { kind, meter: None, reply: Some(reply) }
-    }
-}
-
-/// What a meter is besides its language.
-#[derive(Debug)]
-pub struct Body {
-    physics: Physics,
-    /// Its valve.
-    pub valve: Option<Valve>,
-}
-
-impl Body {
-    /// What it shows at `now`.
-    pub fn sample(&mut self, now: Stamp) -> Values {
-        Values { valve: self.valve.as_ref().map(|valve| valve.state(now)), ..self.physics.sample(now) }
-    }
-
-    /// Orders the valve; `None` where there is none, else whether it moves.
-    pub fn order(&mut self, target: ValveIs, now: Stamp) -> Option<bool> {
-        self.valve.as_mut().map(|valve| valve.order(target, now))
-    }
-}
+use crate::ledger::AnswerKind;
 
 /// One meter.
 #[derive(Debug)]
@@ -120,7 +44,7 @@ impl Meter {
             _ => return None,
         };
         let physics = Physics::new(seed, slave.resolution());
-        Some(Self { name: name.to_owned(), fault, body: Body { physics, valve }, slave, readings: 0 })
+        Some(Self { name: name.to_owned(), fault, body: Body::new(physics, valve), slave, readings: 0 })
     }
 
     fn ask(&mut self, frame: &Frame, alone: bool, now: Stamp) -> Option<Asked> {
@@ -151,21 +75,12 @@ impl Meter {
 }
 
 impl Slave {
-    fn resolution(&self) -> super::physics::Resolution {
+    fn resolution(&self) -> Resolution {
         match self {
             Self::Mbus(slave) => slave.resolution(),
             Self::Cjt188(slave) => slave.resolution(),
         }
     }
-}
-
-/// The dialects spoken on a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Dialects {
-    /// M-Bus.
-    pub mbus: bool,
-    /// CJ/T 188.
-    pub cjt188: bool,
 }
 
 /// All meters of a line.

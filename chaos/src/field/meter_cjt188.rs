@@ -7,9 +7,10 @@ use protocol::bytes::bcd_encode;
 use protocol::cjt188::frame::{ANYONE, Frame, control};
 use protocol::meter::Dialect;
 
+use super::body::Body;
 use super::calendar::Civil;
-use super::meter::{Asked, Body, Reply};
 use super::physics::Resolution;
+use super::reply::{Asked, Reply};
 use crate::clock::Stamp;
 use crate::ledger::{Values, ValveIs};
 

@@ -13,9 +13,10 @@ use protocol::bytes::bcd_encode;
 use protocol::mbus::frame::{ANYONE, Frame, ci, control};
 use protocol::meter::Dialect;
 
+use super::body::Body;
 use super::calendar::Civil;
-use super::meter::{Asked, Body, Reply};
 use super::physics::Resolution;
+use super::reply::{Asked, Reply};
 use crate::clock::Stamp;
 use crate::ledger::{Values, ValveIs};
 

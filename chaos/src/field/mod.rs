@@ -13,8 +13,10 @@
 pub mod config;
 pub mod generate;
 
+pub mod body;
 pub mod calendar;
 pub mod descriptor;
+pub mod dialects;
 pub mod ears;
 pub mod holders;
 pub mod import;
@@ -26,6 +28,7 @@ pub mod meter_cjt188;
 pub mod meter_mbus;
 pub mod pace;
 pub mod physics;
+pub mod reply;
 pub mod valve;
 
 use std::path::{Path, PathBuf};

@@ -12,7 +12,8 @@ use std::time::Duration;
 use tonic::{Request, Response, Status};
 
 use super::rules::{Rpc, authorize};
-use super::status::{Sight, build};
+use super::sight::Sight;
+use super::status::build;
 use super::watching::{Feed, Watch};
 use super::{Admin, convert};
 use crate::clock::wall_now;

@@ -19,6 +19,7 @@ mod page;
 mod problems;
 mod readings;
 mod rules;
+mod sight;
 mod status;
 #[cfg(test)]
 mod testing;

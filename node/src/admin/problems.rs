@@ -13,7 +13,7 @@ use raft_store::state::assignment::Phase;
 use raft_store::state::membership::Labels;
 
 use super::orphans;
-use super::status::Sight;
+use super::sight::Sight;
 
 /// Open commands are near their limit at this share of it, percent.
 const COMMANDS_NEAR_PERCENT: u64 = 80;

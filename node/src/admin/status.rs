@@ -6,35 +6,15 @@
 use std::collections::BTreeMap;
 
 use protocol::api::admin as api;
-use protocol::api::peer::{HeardNode, LeaderViewReply};
+use protocol::api::peer::HeardNode;
 use protocol::meter::NodeId;
+use raft_store::state::State;
 use raft_store::state::assignment::Phase;
 use raft_store::state::command::Phase as CommandPhase;
 use raft_store::state::membership::Member;
-use raft_store::state::{State, UnixMillis};
 
 use super::problems;
-use crate::cluster::{Applied, Leadership};
-use crate::config::Config;
-
-/// Everything a status is made of.
-#[derive(Debug, Clone, Copy)]
-pub struct Sight<'a> {
-    /// The replicated state.
-    pub applied: &'a Applied,
-    /// Who leads.
-    pub leadership: Leadership,
-    /// What only the leader knows; absent where it was not asked or does not answer.
-    pub view: Option<&'a LeaderViewReply>,
-    /// The node that answers.
-    pub node: NodeId,
-    /// What the node that answers says of itself.
-    pub own: &'a api::NodeReport,
-    /// This moment.
-    pub at: UnixMillis,
-    /// The limits beyond which something is a problem.
-    pub config: &'a Config,
-}
+use super::sight::Sight;
 
 /// The status as `sight` shows it.
 pub fn build(sight: Sight<'_>) -> api::StatusReply {
@@ -129,6 +109,10 @@ fn command_counts(state: &State) -> api::CommandCounts {
 pub mod tests {
     use super::*;
     use crate::admin::testing;
+    use crate::cluster::{Applied, Leadership};
+    use crate::config::Config;
+    use protocol::api::peer::LeaderViewReply;
+    use raft_store::state::UnixMillis;
 
     /// The moment of all tests.
     pub const NOW: UnixMillis = UnixMillis(1_000_000);

@@ -12,12 +12,9 @@ use super::client::Session;
 use super::confirm::{Danger, confirm};
 use super::failure::Failure;
 use super::format::{labels, moment, word};
-use super::json;
+use super::import::{read, show_import};
 use super::output::{Out, table};
-use super::rows::{self, RowsError};
-
-/// Rows asked for at once.
-const PAGE: u32 = 1_000;
+use super::{json, pages, rows};
 
 /// What may be done with lines.
 #[derive(Debug, Subcommand)]
@@ -97,64 +94,19 @@ async fn import(file: &Path, session: &Session, out: Out) -> Result<(), Failure>
     show_import(&reply, out)
 }
 
-/// Reads a file of rows; faults of cells are shown as the cluster's own would be.
-pub fn read<T>(
-    file: &Path,
-    take: impl Fn(&str, Box<dyn std::io::Read>) -> Result<Vec<T>, RowsError>,
-    out: Out,
-) -> Result<Vec<T>, Failure> {
-    let name = if file == Path::new("-") { "stdin".to_owned() } else { file.display().to_string() };
-    let input: Box<dyn std::io::Read> = if file == Path::new("-") {
-        Box::new(std::io::stdin())
-    } else {
-        let opened = std::fs::File::open(file);
-        Box::new(opened.map_err(|error| Failure::Refused(format!("{name}: {error}")))?)
-    };
-    match take(&name, input) {
-        Ok(rows) => Ok(rows),
-        Err(RowsError::File(text)) => Err(Failure::Refused(text)),
-        Err(RowsError::Cells(errors)) => {
-            eprintln!("hearth: {name} is malformed");
-            show_import(&api::ImportReply { errors, ..api::ImportReply::default() }, out)?;
-            Err(Failure::Told)
-        }
-    }
-}
-
-/// Shows what an import did; faults of rows are a failure.
-pub fn show_import(reply: &api::ImportReply, out: Out) -> Result<(), Failure> {
-    out.show(|| json::imported(reply), || import_text(reply))?;
-    if reply.errors.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::Refused(format!("nothing was applied: {} faults", reply.errors.len())))
-}
-
-fn import_text(reply: &api::ImportReply) -> String {
-    if reply.errors.is_empty() {
-        let api::ImportReply { created, updated, unchanged, .. } = reply;
-        return format!("{created} created, {updated} updated, {unchanged} unchanged");
-    }
-    let row = |error: &api::RowError| [error.row.to_string(), error.column.clone(), error.message.clone()];
-    table(["ROW", "COLUMN", "FAULT"], &["ROW"], reply.errors.iter().map(row))
-}
-
 async fn get(session: &Session, name: String) -> Result<api::Line, Failure> {
     let reply = session.lines().get(api::GetLineRequest { name }).await;
     reply.map(Response::into_inner).map_err(Failure::of_look)
 }
 
 async fn list(session: &Session, node: u64, name: String) -> Result<Vec<api::Line>, Failure> {
-    let mut lines = Vec::new();
-    let mut asked = api::ListLinesRequest { node, name_contains: name, limit: PAGE, page_token: String::new() };
-    loop {
-        let page = session.lines().list(asked.clone()).await.map_err(Failure::of_look)?.into_inner();
-        lines.extend(page.lines);
-        asked.page_token = page.next_page_token;
-        if asked.page_token.is_empty() {
-            return Ok(lines);
-        }
-    }
+    let asked = api::ListLinesRequest { node, name_contains: name, limit: pages::SIZE, page_token: String::new() };
+    pages::all(async |page_token| {
+        let asked = api::ListLinesRequest { page_token, ..asked.clone() };
+        let page = session.lines().list(asked).await.map_err(Failure::of_look)?.into_inner();
+        Ok((page.lines, page.next_page_token))
+    })
+    .await
 }
 
 fn phase(line: &api::Line) -> String {
@@ -206,15 +158,6 @@ fn removal(line: &api::Line) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_faults_of_an_import_are_a_table_and_a_failure() {
-        let errors = vec![api::RowError { row: 2, column: "baud".to_owned(), message: "7 bit/s".to_owned() }];
-        let reply = api::ImportReply { errors, ..api::ImportReply::default() };
-        assert_eq!(import_text(&reply), " ROW  COLUMN  FAULT\n   2  baud    7 bit/s");
-        let failure = show_import(&reply, Out::new(super::super::output::Format::Json)).expect_err("a fault");
-        assert_eq!((failure.code(), failure.to_string().as_str()), (1, "nothing was applied: 1 faults"));
-    }
 
     #[test]
     fn a_moving_line_shows_from_where_to_where() {

@@ -11,12 +11,9 @@ use tonic::Response;
 use super::client::Session;
 use super::confirm::{Danger, confirm};
 use super::failure::Failure;
-use super::line::{read, show_import};
+use super::import::{read, show_import};
 use super::output::{Out, table};
-use super::{json, rows};
-
-/// Rows asked for at once.
-const PAGE: u32 = 1_000;
+use super::{json, pages, rows};
 
 /// What may be done with meters.
 #[derive(Debug, Subcommand)]
@@ -106,16 +103,13 @@ async fn get(session: &Session, name: String) -> Result<api::Meter, Failure> {
 }
 
 async fn list(session: &Session, line: String, name: String) -> Result<Vec<api::Meter>, Failure> {
-    let mut meters = Vec::new();
-    let mut asked = api::ListMetersRequest { line, name_contains: name, limit: PAGE, page_token: String::new() };
-    loop {
-        let page = session.meters().list(asked.clone()).await.map_err(Failure::of_look)?.into_inner();
-        meters.extend(page.meters);
-        asked.page_token = page.next_page_token;
-        if asked.page_token.is_empty() {
-            return Ok(meters);
-        }
-    }
+    let asked = api::ListMetersRequest { line, name_contains: name, limit: pages::SIZE, page_token: String::new() };
+    pages::all(async |page_token| {
+        let asked = api::ListMetersRequest { page_token, ..asked.clone() };
+        let page = session.meters().list(asked).await.map_err(Failure::of_look)?.into_inner();
+        Ok((page.meters, page.next_page_token))
+    })
+    .await
 }
 
 fn schedule(spec: &api::MeterSpec) -> String {

@@ -12,6 +12,7 @@ mod failure;
 #[cfg(test)]
 mod fake;
 mod format;
+mod import;
 mod init;
 mod join;
 mod json;
@@ -19,6 +20,7 @@ mod line;
 mod meter;
 mod node;
 mod output;
+mod pages;
 mod reading;
 mod rows;
 mod screen;

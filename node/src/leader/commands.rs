@@ -8,9 +8,9 @@ use std::sync::Arc;
 use protocol::meter::CommandId;
 use raft_store::state::command::{Command, Phase};
 use raft_store::state::{Entry, State, UnixMillis};
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::ticks::Ticks;
 use super::writer::{History, HistoryError};
 use crate::clock::wall_now;
 use crate::cluster::Cluster;
@@ -36,13 +36,8 @@ impl Commands {
 
     /// Looks and tidies until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let mut ticks = interval(self.config.commands.every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
+        let mut ticks = Ticks::every(self.config.commands.every);
+        while ticks.next(&stop).await {
             let state = self.cluster.applied().borrow().state.clone();
             tokio::select! {
                 () = stop.cancelled() => return,

@@ -15,9 +15,9 @@ use std::time::Duration;
 
 use protocol::meter::NodeId;
 use raft_store::state::State;
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use super::ticks::Ticks;
 use crate::clock::Moment;
 use crate::cluster::board::Board;
 use crate::cluster::consensus::Votes;
@@ -114,13 +114,8 @@ impl Membership {
 
     /// Looks and changes until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut ticks = interval(self.config.membership.every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
+        let mut ticks = Ticks::every(self.config.membership.every);
+        while ticks.next(&stop).await {
             let applied = self.cluster.applied().borrow().clone();
             tokio::select! {
                 () = stop.cancelled() => return,

@@ -6,6 +6,7 @@
 pub mod assigner;
 pub mod commands;
 pub mod membership;
+mod ticks;
 pub mod writer;
 
 use std::sync::Arc;

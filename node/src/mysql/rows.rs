@@ -30,40 +30,6 @@ pub(super) struct RecordRow {
     pub(super) values: Vec<Value>,
 }
 
-/// The columns of [`RecordRow::values`] for a reading.
-pub(super) const READING: &[&str] = &[
-    "meter_id",
-    "slot",
-    "kind",
-    "read_at",
-    "node_id",
-    "line_id",
-    "epoch",
-    "energy_joule",
-    "cooling_energy_joule",
-    "volume_millilitre",
-    "power_milliwatt",
-    "flow_millilitre_per_hour",
-    "supply_milli_celsius",
-    "return_milli_celsius",
-    "difference_millikelvin",
-    "operating_seconds",
-    "on_seconds",
-    "error_flags",
-    "meter_time",
-    "valve",
-    "quality",
-    "attempts",
-    "command_id",
-    "identity",
-    "raw",
-    "extra",
-];
-
-/// The columns of [`RecordRow::values`] for a missed slot.
-pub(super) const MISSED: &[&str] =
-    &["meter_id", "slot", "kind", "reason", "detail", "attempts", "at", "node_id", "line_id", "epoch"];
-
 /// The columns of [`Quantity::ALL`].
 pub(super) const QUANTITIES: [&str; Quantity::ALL.len()] = [
     "energy_joule",
@@ -78,6 +44,28 @@ pub(super) const QUANTITIES: [&str; Quantity::ALL.len()] = [
     "on_seconds",
     "error_flags",
 ];
+
+const BEFORE_QUANTITIES: [&str; 7] = ["meter_id", "slot", "kind", "read_at", "node_id", "line_id", "epoch"];
+const AFTER_QUANTITIES: [&str; 8] =
+    ["meter_time", "valve", "quality", "attempts", "command_id", "identity", "raw", "extra"];
+const READING_COLUMNS: usize = BEFORE_QUANTITIES.len() + QUANTITIES.len() + AFTER_QUANTITIES.len();
+
+/// The columns of [`RecordRow::values`] for a reading.
+pub(super) const READING: &[&str] = &reading_columns();
+
+const fn reading_columns() -> [&'static str; READING_COLUMNS] {
+    let mut columns = [""; READING_COLUMNS];
+    let (before, rest) = columns.split_at_mut(BEFORE_QUANTITIES.len());
+    let (quantities, after) = rest.split_at_mut(QUANTITIES.len());
+    before.copy_from_slice(&BEFORE_QUANTITIES);
+    quantities.copy_from_slice(&QUANTITIES);
+    after.copy_from_slice(&AFTER_QUANTITIES);
+    columns
+}
+
+/// The columns of [`RecordRow::values`] for a missed slot.
+pub(super) const MISSED: &[&str] =
+    &["meter_id", "slot", "kind", "reason", "detail", "attempts", "at", "node_id", "line_id", "epoch"];
 
 const IDENTITY_CHARS: usize = 32;
 const RAW_BYTES: usize = 4096;

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::spool::Spool;
 
-use super::line::Orders;
+use super::orders::Orders;
 
 /// A handle; clones share the spool.
 #[derive(Debug, Clone)]

@@ -26,7 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 use super::changes::Changes;
-use super::line::{LineTask, Orders, Tenure};
+use super::line::{LineTask, Tenure};
+use super::orders::Orders;
 use super::release::Releases;
 use super::schedule::Schedule;
 

@@ -16,7 +16,7 @@ use super::payload::{Current, PayloadFault};
 use super::reading;
 use super::reply::{CLOSE, Lead, OPEN, di};
 use crate::bytes::Cursor;
-use crate::exchange::{Answer, LineFault, Refusal, Step, Target};
+use crate::dialogue::{Answer, LineFault, Refusal, Step, Target};
 use crate::meter::{Action, Address};
 use crate::profile::{self, Cjt188Profile};
 

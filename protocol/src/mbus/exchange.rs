@@ -15,7 +15,7 @@ use super::frame::{self, Frame, FrameFault, Scanner, ci, control};
 use super::payload::{Payload, application_error};
 use super::reading;
 use super::selection::Selection;
-use crate::exchange::{Answer, LineFault, Refusal, Step, Target};
+use crate::dialogue::{Answer, LineFault, Refusal, Step, Target};
 use crate::meter::{Action, Address};
 use crate::profile::{self, MbusProfile};
 

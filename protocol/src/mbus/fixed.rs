@@ -9,7 +9,6 @@
 //! Promises: the same records a variable structure would give. Refuses: units no column has (they pass as other).
 
 use super::header::Status;
-use super::payload::Payload;
 use super::record::{Place, Record};
 use super::value::{self, Value};
 use super::vif::Meaning;
@@ -19,7 +18,18 @@ use crate::bytes::Cursor;
 /// The unit code of counter 2 that says: as counter 1, but of the set day.
 const SAME_BUT_STORED: u8 = 0x3E;
 
-pub(super) fn parse(data: &[u8], msb_first: bool) -> Option<Payload> {
+/// What the structure says.
+#[derive(Debug)]
+pub(super) struct Fixed {
+    /// The identification number.
+    pub(super) id: u32,
+    /// The status byte, without the bits that describe the counters.
+    pub(super) status: Status,
+    /// The two counters.
+    pub(super) records: Vec<Record>,
+}
+
+pub(super) fn parse(data: &[u8], msb_first: bool) -> Option<Fixed> {
     let mut cursor = Cursor::new(data);
     let id = number(cursor.array()?, msb_first);
     let [_access, status, first, second] = cursor.array()?;
@@ -30,13 +40,7 @@ pub(super) fn parse(data: &[u8], msb_first: bool) -> Option<Payload> {
         if second == SAME_BUT_STORED { [(first, stored), (first, true)] } else { [first, second].map(|u| (u, stored)) };
     let records =
         units.into_iter().zip(counters).map(|((unit, stored), bits)| record(unit, stored, bits, status & 1 != 0));
-    Some(Payload {
-        header: None,
-        id: Some(id),
-        status: Status(status & !0b11),
-        records: records.collect(),
-        more_follow: false,
-    })
+    Some(Fixed { id, status: Status(status & !0b11), records: records.collect() })
 }
 
 fn number(bytes: [u8; 4], msb_first: bool) -> u32 {
@@ -84,9 +88,9 @@ mod tests {
     fn sensus_pollusonic_counts_kilowatt_hours_and_litres() {
         // SEN PolluSonic 2: id 90919293, counters 6531 kWh and 69 l.
         let data = [0x93, 0x92, 0x91, 0x90, 0x10, 0x00, 0x05, 0x69, 0x31, 0x65, 0x00, 0x00, 0x69, 0x00, 0x00, 0x00];
-        let payload = parse(&data, false).expect("whole");
-        assert_eq!(payload.identity().as_deref(), Some("90919293"));
-        let values: Vec<_> = payload.records.iter().map(|r| r.value).collect();
+        let fixed = parse(&data, false).expect("whole");
+        assert_eq!(fixed.id, 0x9091_9293);
+        let values: Vec<_> = fixed.records.iter().map(|r| r.value).collect();
         let energy = Value::Number(Amount::decimal(6531, 3, Unit::WattHour));
         assert_eq!(values, [energy, Value::Number(Amount::decimal(69, -3, Unit::CubicMetre))]);
     }

@@ -6,6 +6,7 @@
 //! ```
 
 pub mod exchange;
+pub mod fault;
 mod fixed;
 pub mod frame;
 pub mod header;

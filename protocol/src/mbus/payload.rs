@@ -9,10 +9,11 @@
 //!
 //! Promises: a whole list or an error. Refuses: any other CI (70, the application error, is the dialogue's business).
 
-use super::fixed;
+use super::fault::RecordFault;
+use super::fixed::{self, Fixed};
 use super::frame::ci;
 use super::header::{self, Header, Status};
-use super::record::{Record, RecordFault, Records};
+use super::record::{Record, Records};
 use super::selection::Selection;
 use crate::bytes::Cursor;
 
@@ -60,7 +61,9 @@ impl Payload {
                 Self::build(None, Status(status), Records::read(cursor.rest(), false)?)
             }
             ci::NO_HEADER => Self::build(None, Status(0), Records::read(data, false)?),
-            ci::FIXED | FIXED_MSB => fixed::parse(data, kind == FIXED_MSB).ok_or(PayloadFault::Header),
+            ci::FIXED | FIXED_MSB => {
+                fixed::parse(data, kind == FIXED_MSB).map(Self::of_fixed).ok_or(PayloadFault::Header)
+            }
             _ => Err(PayloadFault::Kind(kind)),
         }
     }
@@ -73,6 +76,11 @@ impl Payload {
     #[expect(clippy::unnecessary_wraps, reason = "the shape of its callers' answers")]
     fn build(header: Option<Header>, status: Status, records: Records) -> Result<Self, PayloadFault> {
         Ok(Self { header, id: None, status, records: records.list, more_follow: records.more_follow })
+    }
+
+    fn of_fixed(fixed: Fixed) -> Self {
+        let Fixed { id, status, records } = fixed;
+        Self { header: None, id: Some(id), status, records, more_follow: false }
     }
 
     /// Bytes before the records behind control information `kind`.
@@ -136,6 +144,14 @@ mod tests {
         let bare = Payload::parse(ci::NO_HEADER, &records).expect("records");
         let short = Payload::parse(ci::SHORT_HEADER, &[&[9, 0x04, 0xAB, 0xCD], records.as_slice()].concat());
         assert_eq!(short, Ok(Payload { status: Status(0x04), ..bare }));
+    }
+
+    #[test]
+    fn the_fixed_structure_gives_its_number_as_people_write_it() {
+        // SEN PolluSonic 2, id 90919293.
+        let data = [0x93, 0x92, 0x91, 0x90, 0x10, 0x00, 0x05, 0x69, 0x31, 0x65, 0x00, 0x00, 0x69, 0x00, 0x00, 0x00];
+        let payload = Payload::parse(ci::FIXED, &data).expect("whole");
+        assert_eq!((payload.identity().as_deref(), payload.records.len()), (Some("90919293"), 2));
     }
 
     #[test]

@@ -9,8 +9,9 @@
 //! Promises: a value that is invalid does not end the list. Refuses: a record cut off, more than
 //! [`MOST_EXTENSIONS`] DIFEs, reserved codes; then the whole list, for nothing behind can be trusted.
 
+use super::fault::{MOST_EXTENSIONS, RecordFault};
 use super::value::{self, Value};
-use super::vif::{MOST_EXTENSIONS, Meaning, Vif};
+use super::vif::{Meaning, Vif};
 use crate::bytes::Cursor;
 
 /// Which of its values over time a record holds.
@@ -62,20 +63,6 @@ impl Record {
     pub fn is(&self, meaning: Meaning, place: Place) -> bool {
         self.meaning == meaning && self.place == place && !self.is_altered
     }
-}
-
-/// Why a list of records cannot be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum RecordFault {
-    /// The data end inside a record.
-    #[error("data end inside a record")]
-    Cut,
-    /// More than ten DIFEs or VIFEs.
-    #[error("more than {MOST_EXTENSIONS} extensions in a record")]
-    TooManyExtensions,
-    /// A code the standard reserves: its length is unknown.
-    #[error("reserved code in a record")]
-    Reserved,
 }
 
 /// A list of records.

@@ -7,7 +7,7 @@
 //!
 //! Promises: an error pattern is [`Value::Invalid`], and its length is still stepped over. Refuses: reserved LVARs.
 
-use super::record::RecordFault;
+use super::fault::RecordFault;
 use super::time::TimePoint;
 use super::vif::{Meaning, Vif};
 use crate::amount::{Amount, Unit};

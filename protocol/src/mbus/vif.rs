@@ -9,12 +9,10 @@
 //! Promises: every chain is stepped over as the standard builds it, known or not. Refuses: more than
 //! [`MOST_EXTENSIONS`] extensions, and to interpret anything behind a maker's own code (7F/FF).
 
-use super::record::RecordFault;
+use super::fault::{MOST_EXTENSIONS, RecordFault};
 use crate::amount::Unit;
 use crate::bytes::Cursor;
 
-/// The most VIFEs a record may have (EN 13757-3 clause 6.3.3).
-pub const MOST_EXTENSIONS: usize = 10;
 /// The longest plain-text unit believed, in characters.
 const MOST_TEXT: u8 = 32;
 

@@ -10,7 +10,6 @@ use protocol::api::admin::NodeReport;
 use protocol::meter::{LineId, NodeId};
 use raft_store::state::assignment::{Move, Revocation};
 use raft_store::state::{Entry, State};
-use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::plan::{Load, Plan, View, loads, plan};
@@ -19,6 +18,7 @@ use crate::cluster::board::Board;
 use crate::cluster::hearing::{Hearing, Silence};
 use crate::cluster::{Applied, Cluster};
 use crate::config::Config;
+use crate::leader::ticks::Ticks;
 
 /// The assigner of the leading node.
 #[derive(Debug)]
@@ -53,13 +53,8 @@ impl Assigner {
 
     /// Looks and proposes until `stop`: at every tick, and whenever the state changed.
     pub async fn run(mut self, stop: CancellationToken) {
-        let mut ticks = interval(self.config.assigner.every);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
+        let mut ticks = Ticks::every(self.config.assigner.every);
+        while ticks.next(&stop).await {
             let applied = self.cluster.applied().borrow().clone();
             self.look(&applied).await;
         }

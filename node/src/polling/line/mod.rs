@@ -28,6 +28,7 @@ use crate::clock::wall_now;
 
 use super::Shared;
 use super::commands::{Desk, Task};
+use super::orders::Orders;
 use super::outbox::Outbox;
 use super::permit::{Denied, Permit};
 use super::records::Author;
@@ -46,17 +47,6 @@ pub(super) struct Tenure {
     pub(super) start_after: Duration,
     /// What an earlier task of the same ownership left.
     pub(super) schedule: Option<Schedule>,
-}
-
-/// What the task is told while it runs.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Orders {
-    /// All meters of the line.
-    pub(super) meters: Arc<Vec<Meter>>,
-    /// Finish the running exchange, close the channel, end.
-    pub(super) ending: bool,
-    /// Counts changes of the line's commands.
-    pub(super) bell: u64,
 }
 
 /// What the line does next.

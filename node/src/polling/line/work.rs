@@ -13,10 +13,11 @@ use tokio::time::Instant;
 
 use crate::clock::wall_now;
 
-use super::{LineTask, Orders, Work, serve_desk};
+use super::{LineTask, Work, serve_desk};
 use crate::polling::Shared;
 use crate::polling::commands::{Desk, Setback, Task};
 use crate::polling::dialogue::{Ending, Terms, converse};
+use crate::polling::orders::Orders;
 use crate::polling::records::{OnDemand, in_words};
 use crate::polling::schedule::{Due, Verdict};
 use crate::polling::transport::longest_answer;

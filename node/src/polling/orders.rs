@@ -1,0 +1,19 @@
+//! What a line's task is told while it runs.
+//!
+//! Promises: the last word counts; one that was overtaken need not have been heard. Refuses: commands: they are seen
+//! in the applied state, the bell only says when to look.
+
+use std::sync::Arc;
+
+use raft_store::state::registry::Meter;
+
+/// What the task is told while it runs.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Orders {
+    /// All meters of the line.
+    pub(super) meters: Arc<Vec<Meter>>,
+    /// Finish the running exchange, close the channel, end.
+    pub(super) ending: bool,
+    /// Counts changes of the line's commands.
+    pub(super) bell: u64,
+}

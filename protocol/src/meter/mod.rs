@@ -1,0 +1,25 @@
+//! The vocabulary of metering: who a meter is, where it is reached, what it says and what may be asked of it.
+//!
+//! ```text
+//!   id        NodeId LineId MeterId CommandId Epoch       quantity   Quantity Measurement
+//!   dialect   Dialect        address    Address           reading    Reading CivilTime ValveState Quality
+//!   word      WordError                                   action     Action
+//! ```
+//!
+//! Promises: plain values, no I/O, no clock, no binary floating point. Refuses: knowing any wire format.
+
+mod action;
+mod address;
+mod dialect;
+mod id;
+mod quantity;
+mod reading;
+mod word;
+
+pub use action::Action;
+pub use address::Address;
+pub use dialect::Dialect;
+pub use id::{CommandId, Epoch, LineId, MeterId, NodeId};
+pub use quantity::{Measurement, Quantity};
+pub use reading::{CivilTime, Quality, Reading, ValveState};
+pub use word::WordError;

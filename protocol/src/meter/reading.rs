@@ -1,0 +1,122 @@
+//! What a meter answers to one read: values, its clock, its valve, and doubts about them.
+//!
+//! Promises: a doubt is stored beside the values, never a reason to drop them. Refuses: choosing among values.
+
+use std::fmt;
+
+use super::quantity::{Measurement, Quantity};
+
+/// The meter's own clock, as it shows it: civil time without a zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CivilTime {
+    /// Four-digit year.
+    pub year: u16,
+    /// 1..=12.
+    pub month: u8,
+    /// 1..=31.
+    pub day: u8,
+    /// 0..=23.
+    pub hour: u8,
+    /// 0..=59.
+    pub minute: u8,
+    /// 0..=59.
+    pub second: u8,
+}
+
+impl CivilTime {
+    /// Whether the calendar has this date and the day this time.
+    pub const fn is_possible(&self) -> bool {
+        let leap = self.year.is_multiple_of(4) && (!self.year.is_multiple_of(100) || self.year.is_multiple_of(400));
+        let days = match self.month {
+            1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+            4 | 6 | 9 | 11 => 30,
+            2 if leap => 29,
+            2 => 28,
+            _ => return false,
+        };
+        self.day >= 1 && self.day <= days && self.hour <= 23 && self.minute <= 59 && self.second <= 59
+    }
+}
+
+impl fmt::Display for CivilTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { year, month, day, hour, minute, second } = self;
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
+    }
+}
+
+/// Where a valve says it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValveState {
+    /// Fully open.
+    Open,
+    /// Fully closed.
+    Closed,
+    /// The meter reports the valve as faulty.
+    Fault,
+}
+
+impl ValveState {
+    /// The name used in tables and on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+            Self::Fault => "fault",
+        }
+    }
+}
+
+/// Doubts about a reading: stored with it, never a reason to drop it. Bits are durable and only appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Quality(pub u32);
+
+impl Quality {
+    /// The value was finer than the table's unit, and was rounded.
+    pub const ROUNDED: Self = Self(1);
+    /// The meter marked a value as invalid; that value is absent.
+    pub const INVALID_VALUE: Self = Self(1 << 1);
+    /// The meter reports an error in its status.
+    pub const METER_ERROR: Self = Self(1 << 2);
+    /// The meter reports a low battery.
+    pub const LOW_BATTERY: Self = Self(1 << 3);
+    /// A value did not fit the table's integer and is absent.
+    pub const OUT_OF_RANGE: Self = Self(1 << 4);
+    /// The meter's clock is implausible.
+    pub const CLOCK_OFF: Self = Self(1 << 5);
+
+    /// Both sets of doubts.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether every doubt of `other` is among these.
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// What a meter answered to one read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reading {
+    /// The address or identity the meter gave in its answer, as people write it.
+    pub identity: String,
+    /// The values, at most one per quantity.
+    pub measurements: Vec<Measurement>,
+    /// The meter's own clock.
+    pub meter_time: Option<CivilTime>,
+    /// The valve, where there is one.
+    pub valve: Option<ValveState>,
+    /// Doubts.
+    pub quality: Quality,
+    /// The frame or frames as they came, for disputes.
+    pub raw: Vec<u8>,
+}
+
+impl Reading {
+    /// The value of `quantity` in its fixed unit, if the meter gave one.
+    pub fn value(&self, quantity: Quantity) -> Option<i64> {
+        self.measurements.iter().find(|m| m.quantity == quantity).map(|m| m.value)
+    }
+}
