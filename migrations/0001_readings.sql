@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS reading (
   attempts INT UNSIGNED NOT NULL,
   command_id BIGINT UNSIGNED NULL,
   identity VARCHAR(32) NOT NULL,
-  raw VARBINARY(4096) NOT NULL,
+  raw VARBINARY(8192) NOT NULL,
   extra JSON NULL,
   PRIMARY KEY (meter_id, slot, kind),
   KEY by_slot (slot)

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Leadership};
 use crate::config::Config;
 use crate::metrics::Metrics;
 
@@ -35,32 +35,41 @@ impl Leader {
     /// Follows the leadership until `stop`.
     pub async fn run(self, stop: CancellationToken) {
         let mut leadership = self.cluster.leadership();
-        loop {
+        while !stop.is_cancelled() {
             let now = *leadership.borrow_and_update();
             if now.mine {
-                let office = stop.child_token();
-                let duties = self.take_office(now.term, &office);
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    _ = leadership.wait_for(|next| *next != now) => {}
-                }
-                office.cancel();
-                duties.join_all().await;
-            } else if tokio::select! {
-                () = stop.cancelled() => true,
-                changed = leadership.changed() => changed.is_err(),
-            } {
-                return;
+                self.serve(now, &stop).await;
             }
-            if stop.is_cancelled() {
-                return;
+            // A change seen while serving is still to be seen here.
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = leadership.wait_for(|next| *next != now) => if changed.is_err() { return },
             }
         }
     }
 
-    fn take_office(&self, term: u64, office: &CancellationToken) -> JoinSet<()> {
+    /// Serves one office to its end. Duties that end by themselves are begun again: without them nothing moves.
+    async fn serve(&self, office: Leadership, stop: &CancellationToken) {
+        let mut leadership = self.cluster.leadership();
+        self.cluster.board().event(format!("node {} leads in term {}", self.cluster.node(), office.term));
+        loop {
+            let end = stop.child_token();
+            let mut duties = self.begin_duties(&end);
+            let ended = tokio::select! {
+                () = stop.cancelled() => None,
+                _ = leadership.wait_for(|next| *next != office) => None,
+                ended = duties.join_next() => ended,
+            };
+            end.cancel();
+            while duties.join_next().await.is_some() {}
+            let Some(ended) = ended else { return };
+            tracing::error!(?ended, "a duty of the leader ended by itself: all are begun again");
+            tokio::time::sleep(self.config.assigner.every).await;
+        }
+    }
+
+    fn begin_duties(&self, office: &CancellationToken) -> JoinSet<()> {
         let (cluster, config) = (&self.cluster, &self.config);
-        cluster.board().event(format!("node {} leads in term {term}", cluster.node()));
         let mut duties = JoinSet::new();
         let writer = writer::Writer::new(cluster.clone(), Arc::clone(config), self.metrics.clone());
         let history = writer.history();

@@ -68,7 +68,7 @@ pub(super) const MISSED: &[&str] =
     &["meter_id", "slot", "kind", "reason", "detail", "attempts", "at", "node_id", "line_id", "epoch"];
 
 const IDENTITY_CHARS: usize = 32;
-const RAW_BYTES: usize = 4096;
+const RAW_BYTES: usize = 8192;
 const REASON_CHARS: usize = 32;
 const DETAIL_CHARS: usize = 255;
 

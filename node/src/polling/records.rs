@@ -9,6 +9,9 @@ use raft_store::state::UnixMillis;
 
 use super::schedule::{Due, Miss};
 
+/// What the table of missed slots holds of a detail.
+const DETAIL_CHARACTERS: usize = 255;
+
 /// Who speaks: the fields that every record of one ownership shares.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Author {
@@ -38,7 +41,11 @@ impl Author {
 
     /// A slot that ended unread.
     pub(super) fn missed(self, miss: Miss, at: UnixMillis) -> SpoolRecord {
-        let content = Content::Miss(SpooledMiss { reason: miss.reason.to_owned(), detail: miss.detail });
+        let mut detail = miss.detail;
+        if let Some((end, _)) = detail.char_indices().nth(DETAIL_CHARACTERS) {
+            detail.truncate(end);
+        }
+        let content = Content::Miss(SpooledMiss { reason: miss.reason.to_owned(), detail });
         let record = self.record(Kind::Scheduled, at, content);
         SpoolRecord { meter: miss.meter.0, slot: miss.slot.0, attempts: miss.attempts, ..record }
     }

@@ -56,7 +56,11 @@ impl Assigner {
         let mut ticks = Ticks::every(self.config.assigner.every);
         while ticks.next(&stop).await {
             let applied = self.cluster.applied().borrow().clone();
-            self.look(&applied).await;
+            // What is cut off is decided anew by the next office, or by another leader.
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = self.look(&applied) => {}
+            }
         }
     }
 

@@ -124,7 +124,7 @@ async fn a_record_that_fits_no_row_is_set_aside_with_its_bytes_and_the_rest_is_w
     let Some(place) = Place::shared().await else { return };
     let mut database = place.migrated().await;
     let no_kind = SpoolRecord { kind: 0, ..reading(1, NINE, 1) };
-    let long = changed(reading(2, NINE, 2), |reading| reading.raw = vec![7; 4097]);
+    let long = changed(reading(2, NINE, 2), |reading| reading.raw = vec![7; 8193]);
     let no_moment = SpoolRecord { slot: u64::MAX, ..reading(3, NINE, 3) };
     let twice = changed(reading(4, NINE, 4), |reading| reading.values.push(SpooledValue { quantity: 1, value: 5 }));
     let empty = SpoolRecord { content: None, ..reading(5, NINE, 5) };
@@ -137,7 +137,7 @@ async fn a_record_that_fits_no_row_is_set_aside_with_its_bytes_and_the_rest_is_w
     let rejected = place.sql("SELECT meter_id, error_code, error FROM rejected ORDER BY meter_id").await;
     let expected = [
         "1|0|kind 0 is none",
-        "2|0|raw of 4097 bytes is longer than 4096",
+        "2|0|raw of 8193 bytes is longer than 8192",
         "3|0|slot 18446744073709551615 is no moment of this era",
         "4|0|quantity 1 is given twice",
         "5|0|it holds neither a reading nor a miss",

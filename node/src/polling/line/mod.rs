@@ -148,6 +148,8 @@ impl LineTask {
             self.step_aside();
         }
         self.close_slots().await;
+        // That may have waited for the disk.
+        let may_speak = self.permit.to_speak(Duration::ZERO, None);
         self.serve_desk(may_speak.is_ok() && !self.link.is_down());
         let work = self.choose();
         // A line that is down is tried again even if nothing is due: a command may wait for it.
