@@ -8,7 +8,7 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -110,7 +110,7 @@ impl Server {
             .output()
             .unwrap();
         assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let server = Self { dir, port, process: Mutex::new(None) };
         server.resume().await;
         Some(server)
@@ -184,4 +184,14 @@ fn as_root() -> Option<&'static str> {
 fn program(name: &str) -> Option<PathBuf> {
     let places = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"];
     places.map(|dir| Path::new(dir).join(name)).into_iter().find(|path| path.exists())
+}
+
+/// A port nobody uses now and nobody else in this process was given, below those the system gives to outgoing
+/// connections: while the server is down, somebody who tries to reach it again and again would sooner or later be given
+/// its very port, and meet himself there.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let offset = (std::process::id() % 97 * 61) as u16;
+    let candidates = std::iter::repeat_with(|| 26_000 + (NEXT.fetch_add(1, Ordering::Relaxed) + offset) % 6_000);
+    candidates.take(6_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }

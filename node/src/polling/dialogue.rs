@@ -21,8 +21,8 @@ pub(super) enum Ending {
     Answered(Answer),
     /// By the channel: no word about the meter.
     LineDown(io::Error),
-    /// The line might not speak any more.
-    Denied(Denied),
+    /// The line might not speak any more; whether it had spoken.
+    Denied(Denied, bool),
 }
 
 /// The terms of one dialogue.
@@ -45,15 +45,15 @@ impl From<io::Error> for Ending {
 /// Carries `exchange` through to its end.
 pub(super) async fn converse(channel: &mut Channel, exchange: Exchange, terms: &Terms<'_>) -> Ending {
     let ending = drive(channel, exchange, terms).await.map_or_else(|ending| ending, Ending::Answered);
-    if let Ending::Denied(why) = &ending {
-        tracing::debug!(?why, "a dialogue was cut short");
+    if let Ending::Denied(why, spoke) = &ending {
+        tracing::debug!(%why, spoke, "a dialogue was cut short");
     }
     ending
 }
 
 async fn drive(channel: &mut Channel, mut exchange: Exchange, terms: &Terms<'_>) -> Result<Answer, Ending> {
     let end = Instant::now() + terms.limit;
-    let mut heard = false;
+    let (mut heard, mut spoke) = (false, false);
     loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -61,8 +61,8 @@ async fn drive(channel: &mut Channel, mut exchange: Exchange, terms: &Terms<'_>)
         }
         match exchange.poll() {
             Step::Send(bytes) => {
-                send(channel, &bytes, left, terms).await?;
-                heard = false;
+                send(channel, &bytes, left, terms, spoke).await?;
+                (heard, spoke) = (false, true);
             }
             Step::Await(wait) => {
                 let bytes = channel.read(wait.min(left)).await?;
@@ -75,10 +75,16 @@ async fn drive(channel: &mut Channel, mut exchange: Exchange, terms: &Terms<'_>)
 }
 
 /// Writes `bytes` if the line may speak.
-async fn send(channel: &mut Channel, bytes: &[u8], left: Duration, terms: &Terms<'_>) -> Result<(), Ending> {
+async fn send(
+    channel: &mut Channel,
+    bytes: &[u8],
+    left: Duration,
+    terms: &Terms<'_>,
+    spoke: bool,
+) -> Result<(), Ending> {
     let span = terms.timing.characters(bytes.len());
     channel.drain()?;
-    terms.permit.to_speak(span, terms.deadline).map_err(Ending::Denied)?;
+    terms.permit.to_speak(span, terms.deadline).map_err(|why| Ending::Denied(why, spoke))?;
     channel.write(bytes, left.min(terms.permit.margin)).await?;
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::future::Future;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use protocol::api::admin::cluster_client::ClusterClient;
@@ -51,10 +52,15 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut probe:
     }
 }
 
-/// A port nobody uses now.
+/// A port nobody uses now and nobody else in this process was given, below those the system gives to outgoing
+/// connections: while a node is down, a peer that tries to reach it could be given its very port.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has a free port");
-    listener.local_addr().expect("it is bound").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let (first, count) = (20_000, 6_000);
+    let offset = (std::process::id() % 97 * 61) as u16;
+    let candidates = std::iter::repeat_with(|| first + (NEXT.fetch_add(1, Ordering::Relaxed) + offset) % count);
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    candidates.take(usize::from(count)).find(free).expect("loopback has a free port")
 }
 
 /// A node: its files, and its process while it runs.

@@ -52,15 +52,23 @@ impl LineTask {
             Ending::Answered(_) => self.link.worked(),
             Ending::LineDown(error) => self.link.failed(error),
             // What was asked may still be answered: nothing else is asked before that is over.
-            Ending::Denied(_) => self.quiet = Some(longest_answer(&self.timing)),
+            Ending::Denied(_, true) => self.quiet = Some(longest_answer(&self.timing)),
+            Ending::Denied(_, false) => {}
         }
         ending
+    }
+
+    /// When the next slot of its meter begins.
+    fn end_of(&self, due: Due) -> Option<UnixMillis> {
+        let interval_s = self.meters.get(&due.meter)?.schedule.interval_s;
+        Some(due.slot.plus(u64::from(interval_s) * 1_000))
     }
 
     async fn poll(&mut self, due: Due) {
         let Some(target) = self.target(due.meter) else { return };
         let begun = Instant::now();
-        let ending = self.converse(Exchange::read(&target), None).await;
+        // An answer asked for after its slot's end would be another moment's value.
+        let ending = self.converse(Exchange::read(&target), self.end_of(due)).await;
         let spent = begun.elapsed();
         if let Some(verdict) = self.judge(due, ending).await {
             self.schedule.ended(due, verdict, spent, wall_now());
@@ -84,7 +92,7 @@ impl LineTask {
             Ending::Answered(Answer::Lost(fault)) => Some(Verdict::Lost(fault)),
             Ending::Answered(Answer::Accepted { .. }) => Some(Verdict::Lost(LineFault::Undecodable)),
             Ending::LineDown(error) => Some(Verdict::Setback(error.to_string())),
-            Ending::Denied(_) => None,
+            Ending::Denied(..) => None,
         }
     }
 
@@ -104,7 +112,7 @@ impl LineTask {
             }
             Ending::Answered(answer) => self.desk.acted(task.command, answer),
             Ending::LineDown(_) => self.desk.set_back(task.command, &Setback::LineDown),
-            Ending::Denied(_) => self.desk.set_back(task.command, &Setback::Denied),
+            Ending::Denied(..) => self.desk.set_back(task.command, &Setback::Denied),
         }
     }
 
@@ -115,7 +123,7 @@ impl LineTask {
         };
         match self.converse(Exchange::read(&target), None).await {
             Ending::Answered(answer) => self.desk.read_back(task.command, Some(answer)),
-            Ending::LineDown(_) | Ending::Denied(_) => self.desk.read_back(task.command, None),
+            Ending::LineDown(_) | Ending::Denied(..) => self.desk.read_back(task.command, None),
         }
     }
 }
