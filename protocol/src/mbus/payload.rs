@@ -31,8 +31,16 @@ pub struct Payload {
     pub status: Status,
     /// The records.
     pub records: Vec<Record>,
+    /// The maker's own data behind the records; `None` where no block of them was opened.
+    pub makers: Option<Vec<u8>>,
     /// Whether more telegrams follow.
     pub more_follow: bool,
+}
+
+/// The records in the data behind control information `kind`: each with its place, its quantity in words, its unit and
+/// a value that shows itself as an exact decimal of it.
+pub fn records(kind: u8, data: &[u8]) -> Result<Vec<Record>, PayloadFault> {
+    Payload::parse(kind, data).map(|payload| payload.records)
 }
 
 /// Why data cannot be read.
@@ -75,12 +83,13 @@ impl Payload {
 
     #[expect(clippy::unnecessary_wraps, reason = "the shape of its callers' answers")]
     fn build(header: Option<Header>, status: Status, records: Records) -> Result<Self, PayloadFault> {
-        Ok(Self { header, id: None, status, records: records.list, more_follow: records.more_follow })
+        let Records { list, makers, more_follow } = records;
+        Ok(Self { header, id: None, status, records: list, makers, more_follow })
     }
 
     fn of_fixed(fixed: Fixed) -> Self {
         let Fixed { id, status, records } = fixed;
-        Self { header: None, id: Some(id), status, records, more_follow: false }
+        Self { header: None, id: Some(id), status, records, makers: None, more_follow: false }
     }
 
     /// Bytes before the records behind control information `kind`.
