@@ -177,7 +177,7 @@ impl Amount {
         let factor = if self.exp2 < 0 { 5 } else { 2 };
         (0..self.exp2.unsigned_abs().min(MOST_SHIFT)).for_each(|_| multiply(&mut digits, factor));
         let sign = if self.mantissa < 0 { "-" } else { "" };
-        format!("{sign}{}", point(digits, self.exp10.saturating_add(self.exp2.min(0))))
+        format!("{sign}{}", point(&digits, self.exp10.saturating_add(self.exp2.min(0))))
     }
 
     /// The amount in the fixed unit of its dimension; `None` where it does not fit 64 bits.
@@ -216,7 +216,7 @@ fn multiply(digits: &mut Vec<u8>, factor: u8) {
 }
 
 /// Digits, the lowest first, times ten to the `exp10`, as people write it.
-fn point(digits: Vec<u8>, exp10: i32) -> String {
+fn point(digits: &[u8], exp10: i32) -> String {
     if digits.iter().all(|digit| *digit == 0) {
         return "0".to_owned();
     }

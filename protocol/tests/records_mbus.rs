@@ -30,7 +30,8 @@ const EXCEPTIONS: [(&str, usize, &str, &str, &str); 11] = [
 ];
 const NO_MONTH: &str = "annex A, types F and G: the month is 1 to 12, or 15 for every month; 0 is none";
 const ANY_YEAR: &str = "annex A, type F: year 127 is every year";
-const TIME_OF: &str = "table 15, VIFE 6A and 6E: the value is the date and time of the maximum, not the maximum";
+const TIME_OF: &str =
+    "table 15, VIFE 6A, 6B, 6E and 6F: the value is the date and time of the maximum, not the maximum";
 const DURATION_OF: &str = "table 15, VIFE 50 to 5F: the value is how long a limit was exceeded, not the quantity";
 
 /// One record in words.

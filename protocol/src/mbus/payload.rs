@@ -125,6 +125,10 @@ pub const fn application_error(code: u8) -> &'static str {
         0x06 => "more than 10 value information extensions",
         0x08 => "application too busy",
         0x09 => "too many readouts",
+        0x10 => "access denied",
+        0x11 => "command unknown",
+        0x12 => "parameter missing or wrong",
+        0x13 => "receiver unknown",
         _ => "reserved code",
     }
 }
@@ -161,6 +165,31 @@ mod tests {
         let data = [0x93, 0x92, 0x91, 0x90, 0x10, 0x00, 0x05, 0x69, 0x31, 0x65, 0x00, 0x00, 0x69, 0x00, 0x00, 0x00];
         let payload = Payload::parse(ci::FIXED, &data).expect("whole");
         assert_eq!((payload.identity().as_deref(), payload.records.len()), (Some("90919293"), 2));
+    }
+
+    #[test]
+    fn every_application_error_has_words_and_the_rest_are_told_as_reserved() {
+        let told = [0, 1, 2, 3, 4, 5, 6, 8, 9, 0x10, 0x11, 0x12, 0x13];
+        let known: Vec<u8> = (0..=0xFF).filter(|code| application_error(*code) != "reserved code").collect();
+        assert_eq!(known, told);
+        let mut words: Vec<_> = told.iter().map(|code| application_error(*code)).collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), told.len());
+    }
+
+    #[test]
+    fn the_fixed_structure_of_mode_two_says_the_same_the_other_way_round() {
+        let low = [0x93, 0x92, 0x91, 0x90, 0x10, 0x00, 0x05, 0x69, 0x31, 0x65, 0x00, 0x00, 0x69, 0x00, 0x00, 0x00];
+        let high = [0x90, 0x91, 0x92, 0x93, 0x10, 0x00, 0x05, 0x69, 0x00, 0x00, 0x65, 0x31, 0x00, 0x00, 0x00, 0x69];
+        assert_eq!(Payload::parse(FIXED_MSB, &high), Payload::parse(ci::FIXED, &low));
+    }
+
+    #[test]
+    fn a_hex_identification_and_a_junk_signature_refuse_nothing() {
+        let data = [0x7F, 0xCA, 0x0B, 0xE1, 0x2D, 0x2C, 1, 4, 0, 0, 0xB6, 0x27, 0x01, 0x2B, 7];
+        let payload = Payload::parse(ci::LONG_HEADER, &data).expect("readable");
+        assert_eq!((payload.identity().as_deref(), payload.records.len()), (Some("E10BCA7F2C2D0104"), 1));
     }
 
     #[test]

@@ -45,6 +45,24 @@ pub struct Place {
 impl Place {
     /// The current value of the device itself.
     pub const CURRENT: Self = Self { function: Function::Instantaneous, storage: 0, tariff: 0, subunit: 0 };
+
+    /// The DIF of `coding` with the DIFEs that name this place.
+    pub fn encode(&self, coding: u8) -> Vec<u8> {
+        let function = match self.function {
+            Function::Instantaneous => 0b00,
+            Function::Maximum => 0b01,
+            Function::Minimum => 0b10,
+            Function::DuringError => 0b11,
+        };
+        let mut bytes = vec![coding & 0x0F | function << 4 | (self.storage as u8 & 1) << 6];
+        let (mut storage, mut tariff, mut subunit) = (self.storage >> 1, self.tariff, self.subunit);
+        while (storage, tariff, subunit) != (0, 0, 0) && bytes.len() <= MOST_EXTENSIONS {
+            bytes.iter_mut().last().into_iter().for_each(|last| *last |= 0x80);
+            bytes.push((storage & 0xF) as u8 | (tariff as u8 & 0b11) << 4 | (subunit as u8 & 1) << 6);
+            (storage, tariff, subunit) = (storage >> 4, tariff >> 2, subunit >> 1);
+        }
+        bytes
+    }
 }
 
 /// A record.
@@ -166,6 +184,18 @@ mod tests {
         let place =
             Place { function: Function::Instantaneous, storage: 1 + (2 << 1) + (1 << 5), tariff: 1, subunit: 1 };
         assert_eq!(records.list.first().map(|r| r.place), Some(place));
+    }
+
+    #[test]
+    fn a_place_reads_back_from_its_bytes() {
+        for (storage, tariff, subunit) in [(0, 0, 0), (1, 0, 0), (2, 0, 0), (510, 3, 1), (37, 0, 2), (0, 17, 0)] {
+            let place = Place { function: Function::Minimum, storage, tariff, subunit };
+            let bytes = place.encode(0x04);
+            let mut cursor = Cursor::new(&bytes);
+            let dif = cursor.byte().expect("a DIF");
+            assert_eq!((dif & 0x0F, read_place(dif, &mut cursor)), (0x04, Ok(place)));
+            assert!(cursor.is_empty());
+        }
     }
 
     #[test]

@@ -62,6 +62,14 @@ impl TimePoint {
         }
     }
 
+    /// The bytes of type F: to the minute, years 1900 to 2299; `None` for others and for what no calendar has.
+    pub fn encode(time: CivilTime) -> Option<[u8; 4]> {
+        let CivilTime { year, month, day, hour, minute, .. } = time;
+        let since = year.checked_sub(1900).filter(|since| *since < 400 && time.is_possible())?;
+        let (hundreds, year) = ((since / 100) as u8, (since % 100) as u8);
+        Some([minute, hour | hundreds << 5, day | (year & 0b111) << 5, month | (year >> 3) << 4])
+    }
+
     /// The instant, if every part is given and the calendar has it; without seconds it is second 0.
     pub fn civil(&self) -> Option<CivilTime> {
         let time = CivilTime {
@@ -187,6 +195,18 @@ mod tests {
     fn a_time_of_day_is_three_bytes() {
         let point = TimePoint::decode(&[30, 15, 22]).expect("valid");
         assert_eq!((point.hour, point.minute, point.second), (Some(22), Some(15), Some(30)));
+    }
+
+    #[test]
+    fn a_time_that_was_encoded_reads_back() {
+        for (year, hour) in [(1981, 0), (1999, 23), (2026, 7), (2099, 12), (2250, 1)] {
+            let time = CivilTime { year, month: 12, day: 31, hour, minute: 59, second: 0 };
+            let bytes = TimePoint::encode(time).expect("type F has it");
+            assert_eq!(TimePoint::decode(&bytes).and_then(|point| point.civil()), Some(time));
+        }
+        let time = CivilTime { year: 2026, month: 2, day: 30, hour: 0, minute: 0, second: 0 };
+        assert_eq!(TimePoint::encode(time), None);
+        assert_eq!(TimePoint::encode(CivilTime { year: 2300, day: 1, ..time }), None);
     }
 
     #[test]
