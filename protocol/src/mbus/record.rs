@@ -206,6 +206,13 @@ mod tests {
     }
 
     #[test]
+    fn a_time_of_day_takes_three_bytes_and_an_invalid_time_its_four_and_the_list_goes_on() {
+        let list = read(&[0x03, 0x6D, 30, 15, 22, 0x04, 0x6D, 0x80, 0, 0, 0, 0x01, 0x13, 7]).expect("three").list;
+        let shown: Vec<_> = list.iter().map(|r| r.value.to_string()).collect();
+        assert_eq!(shown, ["22:15:30", "invalid", "0.007"]);
+    }
+
+    #[test]
     fn fillers_are_stepped_over_and_makers_data_end_the_list() {
         let records = read(&[0x2F, 0x01, 0x06, 1, 0x2F, 0x1F, 0xDE, 0xAD]).expect("one record");
         assert_eq!((records.list.len(), records.more_follow), (1, true));
