@@ -8,6 +8,9 @@
 //! Promises: integers only, 128 bits inside; the same display gives the same integer. Refuses: binary floating
 //! point arithmetic (a real32 comes in as its bits), and values that do not fit 64 bits.
 
+/// The most binary or decimal places written out: more than a real32 and any chain of factors have.
+const MOST_SHIFT: u32 = 256;
+
 /// A unit on the wire: what it measures is its dimension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Unit {
@@ -79,6 +82,27 @@ impl Unit {
         }
     }
 
+    /// The symbol of the unit it is shown in, and how many of these one of it is.
+    pub const fn base(self) -> (&'static str, u32) {
+        match self {
+            Self::WattHour => ("Wh", 1),
+            Self::Joule => ("J", 1),
+            Self::CubicMetre => ("m3", 1),
+            Self::Watt => ("W", 1),
+            Self::JoulePerHour => ("J/h", 1),
+            Self::CubicMetrePerHour => ("m3/h", 1),
+            Self::CubicMetrePerMinute => ("m3/h", 60),
+            Self::CubicMetrePerSecond => ("m3/h", 3600),
+            Self::Celsius => ("°C", 1),
+            Self::Kelvin => ("K", 1),
+            Self::Second => ("s", 1),
+            Self::Minute => ("s", 60),
+            Self::Hour => ("s", 3600),
+            Self::Day => ("s", 86_400),
+            Self::Plain => ("", 1),
+        }
+    }
+
     /// One of it in the fixed unit, as numerator and denominator.
     const fn in_fixed(self) -> (i128, i128) {
         match self {
@@ -119,6 +143,11 @@ impl Amount {
         Self { mantissa: mantissa.into(), exp2: 0, exp10, unit }
     }
 
+    /// `number` of `unit`.
+    pub const fn whole(number: i128, unit: Unit) -> Self {
+        Self { mantissa: number, exp2: 0, exp10: 0, unit }
+    }
+
     /// The value of an IEEE 754 single (EN 13757-3 annex A, type H), by its bits; `None` for NaN and infinities.
     pub fn real32(bits: u32) -> Option<Self> {
         let fraction = i128::from(bits & 0x007F_FFFF);
@@ -142,6 +171,15 @@ impl Amount {
         self.unit
     }
 
+    /// The exact decimal in the unit of [`Unit::base`]: a binary fraction is written out to its last digit.
+    pub fn exact(&self) -> String {
+        let mut digits = digits_of(self.mantissa.unsigned_abs().saturating_mul(self.unit.base().1.into()));
+        let factor = if self.exp2 < 0 { 5 } else { 2 };
+        (0..self.exp2.unsigned_abs().min(MOST_SHIFT)).for_each(|_| multiply(&mut digits, factor));
+        let sign = if self.mantissa < 0 { "-" } else { "" };
+        format!("{sign}{}", point(&digits, self.exp10.saturating_add(self.exp2.min(0))))
+    }
+
     /// The amount in the fixed unit of its dimension; `None` where it does not fit 64 bits.
     pub fn fixed(&self) -> Option<Fixed> {
         let (times, over) = self.unit.in_fixed();
@@ -158,6 +196,39 @@ impl Amount {
             None => None,
         }
     }
+}
+
+/// The decimal digits of `number`, the lowest first.
+fn digits_of(number: u128) -> Vec<u8> {
+    number.to_string().bytes().rev().map(|digit| digit - b'0').collect()
+}
+
+/// Multiplies decimal digits, the lowest first, by a one-digit factor.
+fn multiply(digits: &mut Vec<u8>, factor: u8) {
+    let mut carry = 0;
+    for digit in digits.iter_mut() {
+        let product = *digit * factor + carry;
+        (*digit, carry) = (product % 10, product / 10);
+    }
+    if carry > 0 {
+        digits.push(carry);
+    }
+}
+
+/// Digits, the lowest first, times ten to the `exp10`, as people write it.
+fn point(digits: &[u8], exp10: i32) -> String {
+    if digits.iter().all(|digit| *digit == 0) {
+        return "0".to_owned();
+    }
+    let text: String = digits.iter().rev().map(|digit| char::from(b'0' + digit)).collect();
+    let places = exp10.unsigned_abs().min(MOST_SHIFT) as usize;
+    if exp10 >= 0 {
+        return text + &"0".repeat(places);
+    }
+    let padded = format!("{text:0>width$}", width = places + 1);
+    let (whole, fraction) = padded.split_at(padded.len() - places);
+    let fraction = fraction.trim_end_matches('0');
+    if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") }
 }
 
 /// `base^exponent`, 1 for exponents below one, `None` where it does not fit.
@@ -194,6 +265,23 @@ mod tests {
         assert_eq!(fixed(4, -4, Unit::Celsius), Some((0, true)));
         assert_eq!(fixed(3600, 0, Unit::JoulePerHour), Some((1000, false)));
         assert_eq!(fixed(1, 0, Unit::JoulePerHour), Some((0, true)));
+    }
+
+    #[test]
+    fn the_exact_decimal_is_in_the_base_unit_and_loses_nothing() {
+        let exact = |mantissa, exp10, unit| Amount::decimal(mantissa, exp10, unit).exact();
+        assert_eq!(exact(945, 1, Unit::WattHour), "9450");
+        assert_eq!(exact(-5, -4, Unit::Celsius), "-0.0005");
+        assert_eq!(exact(2150, -2, Unit::Celsius), "21.5");
+        assert_eq!(exact(2, 0, Unit::Day), "172800");
+        assert_eq!(exact(15, -1, Unit::CubicMetrePerMinute), "90");
+        assert_eq!(exact(0, 5, Unit::Joule), "0");
+        assert_eq!(exact(i64::MIN, 0, Unit::Plain), "-9223372036854775808");
+        let real = |real: f32| Amount::real32(real.to_bits()).map(|a| a.scaled(0, Unit::Celsius).exact());
+        assert_eq!(real(21.536_703).as_deref(), Some("21.5367031097412109375"));
+        assert_eq!(real(-0.5).as_deref(), Some("-0.5"));
+        assert_eq!(real(1_048_576.0 * 1_048_576.0).as_deref(), Some("1099511627776"));
+        assert!(real(f32::from_bits(1)).is_some_and(|text| text.starts_with("0.000") && text.ends_with("8203125")));
     }
 
     #[test]

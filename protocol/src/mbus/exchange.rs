@@ -7,7 +7,9 @@
 //! ```
 //!
 //! Promises: one's own echo, noise and late frames are stepped over; what is told as lost names the most telling
-//! thing that came. Refuses: an answer from another address, and to join more than [`MOST_TELEGRAMS`] telegrams.
+//! thing that came; a late answer to a repeated frame is never taken for the answer to the next one; a chain of
+//! telegrams cut short is said so in the quality. Refuses: an answer from another address, and to join more than
+//! [`MOST_TELEGRAMS`] telegrams.
 
 use std::time::Duration;
 
@@ -16,7 +18,7 @@ use super::payload::{Payload, application_error};
 use super::reading;
 use super::selection::Selection;
 use crate::dialogue::{Answer, LineFault, Refusal, Step, Target};
-use crate::meter::{Action, Address};
+use crate::meter::{Action, Address, Quality};
 use crate::profile::{self, MbusProfile};
 
 /// The most telegrams joined into one answer: some meters announce more for ever.
@@ -44,6 +46,10 @@ pub struct Dialogue {
     worst: LineFault,
     telegrams: Vec<Payload>,
     last_records: Vec<u8>,
+    /// How often the frame of this stage was repeated: so many answers more than one may come, late.
+    repeated: u8,
+    /// Copies of the last telegram that may still come.
+    late: u8,
     raw: Vec<u8>,
 }
 
@@ -60,7 +66,14 @@ enum Stage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
     Speak,
-    Listen { heard: usize },
+    Listen {
+        heard: usize,
+    },
+    /// Late answers to a repeated frame are let go by before `next` is asked.
+    Drain {
+        heard: usize,
+        next: Stage,
+    },
     Over(Answer),
 }
 
@@ -81,6 +94,8 @@ impl Dialogue {
             worst: LineFault::Silent,
             telegrams: Vec::new(),
             last_records: Vec::new(),
+            repeated: 0,
+            late: 0,
             raw: Vec::new(),
         };
         if dialogue.selection().is_some() {
@@ -101,13 +116,21 @@ impl Dialogue {
                 self.phase = Phase::Listen { heard: 0 };
                 Step::Send(bytes)
             }
-            Phase::Listen { .. } => Step::Await(self.patience()),
+            Phase::Listen { .. } | Phase::Drain { .. } => Step::Await(self.patience()),
             Phase::Over(answer) => Step::Done(answer.clone()),
         }
     }
 
     /// Bytes came.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
+        if let Phase::Drain { heard, next } = &mut self.phase {
+            let next = *next;
+            *heard = heard.saturating_add(bytes.len());
+            if *heard > MOST_HEARD {
+                self.enter(next);
+            }
+            return;
+        }
         for chunk in bytes.chunks(frame::LONGEST) {
             let Phase::Listen { heard } = &mut self.phase else { return };
             *heard = heard.saturating_add(chunk.len());
@@ -123,6 +146,9 @@ impl Dialogue {
 
     /// The time of the last [`Step::Await`] passed.
     pub fn handle_timeout(&mut self) {
+        if let Phase::Drain { next, .. } = self.phase {
+            return self.enter(next);
+        }
         self.scanner.close_gap();
         self.handle_frames();
         if matches!(self.phase, Phase::Listen { .. }) {
@@ -144,8 +170,8 @@ impl Dialogue {
 
     fn handle_frame(&mut self, frame: Frame) {
         match (self.stage, frame) {
-            (Stage::Reset, Frame::Ack) => self.enter(if self.is_secondary() { Stage::Select } else { self.asking() }),
-            (Stage::Select, Frame::Ack) => self.enter(self.asking()),
+            (Stage::Reset, Frame::Ack) => self.pass(if self.is_secondary() { Stage::Select } else { self.asking() }),
+            (Stage::Select, Frame::Ack) => self.pass(self.asking()),
             (Stage::Command, Frame::Ack) => self.finish(Answer::Accepted { valve: None }),
             (Stage::Read | Stage::Command, Frame::Long { control, address, ci, data })
                 if control & control::KIND == control::RSP_UD =>
@@ -176,37 +202,65 @@ impl Dialogue {
             return self.note(LineFault::WrongMeter);
         }
         let records = data.get(Payload::header_length(ci)..).unwrap_or_default().to_vec();
+        if !self.telegrams.is_empty() && records == self.last_records {
+            return self.handle_same();
+        }
         self.raw.extend(Frame::Long { control, address, ci, data }.encode());
         self.join(payload, records);
     }
 
+    /// The last telegram once more: late, where its request was repeated; else the meter has no other.
+    fn handle_same(&mut self) {
+        match self.late.checked_sub(1) {
+            Some(late) => self.late = late,
+            None => self.conclude(Quality::INCOMPLETE),
+        }
+    }
+
     /// Adds a telegram and asks for the next while there is one.
     fn join(&mut self, payload: Payload, records: Vec<u8>) {
-        let is_repeated = !self.telegrams.is_empty() && records == self.last_records;
-        let more = payload.more_follow && !is_repeated;
-        if !is_repeated {
-            self.telegrams.push(payload);
-            self.last_records = records;
+        let more = payload.more_follow;
+        self.telegrams.push(payload);
+        self.last_records = records;
+        if !more {
+            return self.conclude(Quality::default());
         }
-        if more && self.telegrams.len() < MOST_TELEGRAMS {
-            self.fcb = !self.fcb;
-            return self.enter(Stage::Read);
+        if self.telegrams.len() >= MOST_TELEGRAMS {
+            return self.conclude(Quality::INCOMPLETE);
         }
+        self.fcb = !self.fcb;
+        self.late = self.repeated;
+        self.enter(Stage::Read);
+    }
+
+    fn conclude(&mut self, doubt: Quality) {
         let Some(profile) = self.profile else { return };
         let asked = self.target.address.to_string();
-        let reading = reading::assemble(&self.telegrams, profile, asked, std::mem::take(&mut self.raw));
+        let mut reading = reading::assemble(&self.telegrams, profile, asked, std::mem::take(&mut self.raw));
+        reading.quality = reading.quality.with(doubt);
         self.finish(Answer::Reading(reading));
+    }
+
+    /// Goes on to `stage`. A second acknowledgement of a repeated frame would look like that of the next one: where
+    /// one may come, the line is heard out first.
+    fn pass(&mut self, stage: Stage) {
+        if self.repeated == 0 && !self.recovered {
+            return self.enter(stage);
+        }
+        self.phase = Phase::Drain { heard: 0, next: stage };
     }
 
     fn enter(&mut self, stage: Stage) {
         self.stage = stage;
         self.phase = Phase::Speak;
+        self.repeated = 0;
         self.repeats = if self.recovered { 0 } else { self.target.timing.repeats };
     }
 
     fn try_again(&mut self) {
         if self.repeats > 0 {
             self.repeats -= 1;
+            self.repeated = self.repeated.saturating_add(1);
             self.phase = Phase::Speak;
         } else if !self.recovered && matches!(self.stage, Stage::Read | Stage::Command) {
             self.recover();
@@ -223,6 +277,7 @@ impl Dialogue {
         self.fcb = true;
         self.telegrams.clear();
         self.last_records.clear();
+        self.late = 0;
         self.raw.clear();
         self.enter(Stage::Reset);
     }

@@ -11,7 +11,7 @@
 use super::header::Status;
 use super::record::{Place, Record};
 use super::value::{self, Value};
-use super::vif::Meaning;
+use super::vif::{Meaning, Vif};
 use crate::amount::{Amount, Dimension, Unit};
 use crate::bytes::Cursor;
 
@@ -50,19 +50,24 @@ fn number(bytes: [u8; 4], msb_first: bool) -> u32 {
 fn record(code: u8, stored: bool, bits: u32, is_binary: bool) -> Record {
     let (unit, exp10) = unit(code);
     let bytes = bits.to_le_bytes();
-    let digits = if is_binary { value::unsigned(&bytes) } else { value::signed_bcd(&bytes) };
+    let digits = if is_binary {
+        value::unsigned(&bytes).and_then(|count| i64::try_from(count).ok())
+    } else {
+        value::signed_bcd(&bytes)
+    };
     let value = digits.map_or(Value::Invalid, |digits| Value::Number(Amount::decimal(digits, exp10, unit)));
     let place = Place { storage: u64::from(stored), ..Place::CURRENT };
-    Record { place, meaning: meaning(unit), is_altered: false, value }
+    let (meaning, name) = meaning(unit);
+    Record::new(place, Vif::new(meaning, name, unit, exp10), value)
 }
 
-const fn meaning(unit: Unit) -> Meaning {
+const fn meaning(unit: Unit) -> (Meaning, &'static str) {
     match unit.dimension() {
-        Dimension::Energy => Meaning::Energy,
-        Dimension::Volume => Meaning::Volume,
-        Dimension::Power => Meaning::Power,
-        Dimension::Flow => Meaning::Flow,
-        _ => Meaning::Other,
+        Dimension::Energy => (Meaning::Energy, "Energy"),
+        Dimension::Volume => (Meaning::Volume, "Volume"),
+        Dimension::Power => (Meaning::Power, "Power"),
+        Dimension::Flow => (Meaning::Flow, "Volume flow"),
+        _ => (Meaning::Other, ""),
     }
 }
 
@@ -90,7 +95,7 @@ mod tests {
         let data = [0x93, 0x92, 0x91, 0x90, 0x10, 0x00, 0x05, 0x69, 0x31, 0x65, 0x00, 0x00, 0x69, 0x00, 0x00, 0x00];
         let fixed = parse(&data, false).expect("whole");
         assert_eq!(fixed.id, 0x9091_9293);
-        let values: Vec<_> = fixed.records.iter().map(|r| r.value).collect();
+        let values: Vec<_> = fixed.records.iter().map(|r| r.value.clone()).collect();
         let energy = Value::Number(Amount::decimal(6531, 3, Unit::WattHour));
         assert_eq!(values, [energy, Value::Number(Amount::decimal(69, -3, Unit::CubicMetre))]);
     }

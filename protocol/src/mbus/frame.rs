@@ -24,6 +24,8 @@ pub mod control {
     pub const SND_NKE: u8 = 0x40;
     /// Data for the slave (FCV set); add [`FCB`] or not.
     pub const SND_UD: u8 = 0x53;
+    /// Request for data of class 1, alarms (FCV set); add [`FCB`] or not.
+    pub const REQ_UD1: u8 = 0x5A;
     /// Request for data of class 2 (FCV set); add [`FCB`] or not.
     pub const REQ_UD2: u8 = 0x5B;
     /// Data from the slave; ACD (20) and DFC (10) may be set.
@@ -44,6 +46,10 @@ pub mod ci {
     pub const ERROR: u8 = 0x70;
     /// Variable data with the long header, least significant byte first.
     pub const LONG_HEADER: u8 = 0x72;
+    /// Alarm.
+    pub const ALARM: u8 = 0x71;
+    /// The first of the eight that set the speed.
+    pub const SPEED: u8 = 0xB8;
     /// Fixed data structure, least significant byte first.
     pub const FIXED: u8 = 0x73;
     /// Variable data with the long header, most significant byte first.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   bytes -> frame (Scanner) -> payload (Header, Records) -> exchange (Dialogue) -> Answer
+//!                                                     -> transaction (service, search) -> Outcome, Found
 //!   bytes <- frame (encode)  <- reply (ReplyBuilder)                               the simulated meter's way
 //! ```
 
@@ -14,7 +15,10 @@ pub mod payload;
 mod reading;
 pub mod record;
 pub mod reply;
+pub mod search;
 pub mod selection;
+pub mod service;
 pub mod time;
+pub mod transaction;
 pub mod value;
 pub mod vif;

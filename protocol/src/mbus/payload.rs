@@ -31,8 +31,16 @@ pub struct Payload {
     pub status: Status,
     /// The records.
     pub records: Vec<Record>,
+    /// The maker's own data behind the records; `None` where no block of them was opened.
+    pub makers: Option<Vec<u8>>,
     /// Whether more telegrams follow.
     pub more_follow: bool,
+}
+
+/// The records in the data behind control information `kind`: each with its place, its quantity in words, its unit and
+/// a value that shows itself as an exact decimal of it.
+pub fn records(kind: u8, data: &[u8]) -> Result<Vec<Record>, PayloadFault> {
+    Payload::parse(kind, data).map(|payload| payload.records)
 }
 
 /// Why data cannot be read.
@@ -75,12 +83,13 @@ impl Payload {
 
     #[expect(clippy::unnecessary_wraps, reason = "the shape of its callers' answers")]
     fn build(header: Option<Header>, status: Status, records: Records) -> Result<Self, PayloadFault> {
-        Ok(Self { header, id: None, status, records: records.list, more_follow: records.more_follow })
+        let Records { list, makers, more_follow } = records;
+        Ok(Self { header, id: None, status, records: list, makers, more_follow })
     }
 
     fn of_fixed(fixed: Fixed) -> Self {
         let Fixed { id, status, records } = fixed;
-        Self { header: None, id: Some(id), status, records, more_follow: false }
+        Self { header: None, id: Some(id), status, records, makers: None, more_follow: false }
     }
 
     /// Bytes before the records behind control information `kind`.
@@ -152,6 +161,31 @@ mod tests {
         let data = [0x93, 0x92, 0x91, 0x90, 0x10, 0x00, 0x05, 0x69, 0x31, 0x65, 0x00, 0x00, 0x69, 0x00, 0x00, 0x00];
         let payload = Payload::parse(ci::FIXED, &data).expect("whole");
         assert_eq!((payload.identity().as_deref(), payload.records.len()), (Some("90919293"), 2));
+    }
+
+    #[test]
+    fn every_application_error_has_words_and_the_rest_are_told_as_reserved() {
+        let told = [0, 1, 2, 3, 4, 5, 6, 8, 9];
+        let known: Vec<u8> = (0..=0xFF).filter(|code| application_error(*code) != "reserved code").collect();
+        assert_eq!(known, told);
+        let mut words: Vec<_> = told.iter().map(|code| application_error(*code)).collect();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), told.len());
+    }
+
+    #[test]
+    fn the_fixed_structure_of_mode_two_says_the_same_the_other_way_round() {
+        let low = [0x93, 0x92, 0x91, 0x90, 0x10, 0x00, 0x05, 0x69, 0x31, 0x65, 0x00, 0x00, 0x69, 0x00, 0x00, 0x00];
+        let high = [0x90, 0x91, 0x92, 0x93, 0x10, 0x00, 0x05, 0x69, 0x00, 0x00, 0x65, 0x31, 0x00, 0x00, 0x00, 0x69];
+        assert_eq!(Payload::parse(FIXED_MSB, &high), Payload::parse(ci::FIXED, &low));
+    }
+
+    #[test]
+    fn a_hex_identification_and_a_junk_signature_refuse_nothing() {
+        let data = [0x7F, 0xCA, 0x0B, 0xE1, 0x2D, 0x2C, 1, 4, 0, 0, 0xB6, 0x27, 0x01, 0x2B, 7];
+        let payload = Payload::parse(ci::LONG_HEADER, &data).expect("readable");
+        assert_eq!((payload.identity().as_deref(), payload.records.len()), (Some("E10BCA7F2C2D0104"), 1));
     }
 
     #[test]

@@ -22,10 +22,10 @@ pub(super) fn assemble(telegrams: &[Payload], profile: &MbusProfile, asked: Stri
     for column in &profile.columns {
         let held = records.iter().filter(|record| record.is(column.record, column.place()));
         for record in held {
-            match record.value {
-                Value::Number(amount) => gathering.put(column.quantity, Some(amount)),
+            match &record.value {
+                Value::Number(amount) => gathering.put(column.quantity, Some(*amount)),
                 Value::Invalid => gathering.put(column.quantity, None),
-                Value::Time(_) | Value::Opaque => {}
+                Value::Time(_) | Value::Text(_) | Value::Bytes(_) | Value::Nothing => {}
             }
         }
     }
@@ -39,10 +39,10 @@ pub(super) fn assemble(telegrams: &[Payload], profile: &MbusProfile, asked: Stri
 /// The meter's clock is its current date with time; one that is invalid is a doubt, a time of day alone is none.
 fn clock(records: &[&Record], gathering: &mut Gathering) -> Option<CivilTime> {
     let record = records.iter().find(|record| record.is(Meaning::DateTime, Place::CURRENT))?;
-    let (time, is_whole) = match record.value {
+    let (time, is_whole) = match &record.value {
         Value::Time(point) => (point.civil(), point.is_whole()),
         Value::Invalid => (None, true),
-        Value::Number(_) | Value::Opaque => (None, false),
+        _ => (None, false),
     };
     if time.is_none() && is_whole {
         gathering.doubt(Quality::CLOCK_OFF);
@@ -52,8 +52,8 @@ fn clock(records: &[&Record], gathering: &mut Gathering) -> Option<CivilTime> {
 
 fn valve_state(records: &[&Record], valve: &MbusValve) -> Option<ValveState> {
     let record = records.iter().find(|record| record.is(valve.record, Place::CURRENT))?;
-    match record.value {
+    match &record.value {
         Value::Number(amount) => valve.state(amount.fixed()?.value),
-        Value::Time(_) | Value::Invalid | Value::Opaque => None,
+        _ => None,
     }
 }

@@ -9,9 +9,11 @@
 //! Promises: a value that is invalid does not end the list. Refuses: a record cut off, more than
 //! [`MOST_EXTENSIONS`] DIFEs, reserved codes; then the whole list, for nothing behind can be trusted.
 
+use std::borrow::Cow;
+
 use super::fault::{MOST_EXTENSIONS, RecordFault};
 use super::value::{self, Value};
-use super::vif::{Meaning, Vif};
+use super::vif::{Meaning, TextPlace, Vif};
 use crate::bytes::Cursor;
 
 /// Which of its values over time a record holds.
@@ -43,22 +45,52 @@ pub struct Place {
 impl Place {
     /// The current value of the device itself.
     pub const CURRENT: Self = Self { function: Function::Instantaneous, storage: 0, tariff: 0, subunit: 0 };
+
+    /// The DIF of `coding` with the DIFEs that name this place.
+    pub fn encode(&self, coding: u8) -> Vec<u8> {
+        let function = match self.function {
+            Function::Instantaneous => 0b00,
+            Function::Maximum => 0b01,
+            Function::Minimum => 0b10,
+            Function::DuringError => 0b11,
+        };
+        let mut bytes = vec![coding & 0x0F | function << 4 | (self.storage as u8 & 1) << 6];
+        let (mut storage, mut tariff, mut subunit) = (self.storage >> 1, self.tariff, self.subunit);
+        while (storage, tariff, subunit) != (0, 0, 0) && bytes.len() <= MOST_EXTENSIONS {
+            bytes.iter_mut().last().into_iter().for_each(|last| *last |= 0x80);
+            bytes.push((storage & 0xF) as u8 | (tariff as u8 & 0b11) << 4 | (subunit as u8 & 1) << 6);
+            (storage, tariff, subunit) = (storage >> 4, tariff >> 2, subunit >> 1);
+        }
+        bytes
+    }
 }
 
 /// A record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Where it belongs.
     pub place: Place,
-    /// What it stands for.
+    /// What it stands for, as far as a profile can name it.
     pub meaning: Meaning,
+    /// Its quantity in words.
+    pub name: Cow<'static, str>,
+    /// The unit its value shows itself in.
+    pub unit: &'static str,
     /// Whether a VIFE makes it something else than the plain quantity.
     pub is_altered: bool,
+    /// What the VIFEs say, in words.
+    pub notes: Vec<Cow<'static, str>>,
     /// Its value.
     pub value: Value,
 }
 
 impl Record {
+    /// The record of `value` that `vif` describes, at `place`.
+    pub(super) fn new(place: Place, vif: Vif, value: Value) -> Self {
+        let Vif { meaning, name, symbol: unit, is_altered, notes, .. } = vif;
+        Self { place, meaning, name, unit, is_altered, notes, value }
+    }
+
     /// Whether it is the plain quantity `meaning` at `place`.
     pub fn is(&self, meaning: Meaning, place: Place) -> bool {
         self.meaning == meaning && self.place == place && !self.is_altered
@@ -70,36 +102,48 @@ impl Record {
 pub struct Records {
     /// The records in the order of the wire, without maker's data and fillers.
     pub list: Vec<Record>,
+    /// The maker's own data behind 0F or 1F; `None` where there was neither.
+    pub makers: Option<Vec<u8>>,
     /// Whether more telegrams follow (DIF 1F).
     pub more_follow: bool,
 }
 
 impl Records {
     /// Reads all of `data`; in mode 2 (`msb_first`) with the most significant byte first.
+    ///
+    /// Where plain-text VIFs hold their text is found out by trying: the first place that reads cleanly to the end.
     pub fn read(data: &[u8], msb_first: bool) -> Result<Self, RecordFault> {
+        let tried = [TextPlace::BeforeExtensions, TextPlace::BehindExtensions].into_iter().find_map(|place| {
+            let (records, is_clean) = Self::read_with(data, msb_first, place).ok()?;
+            is_clean.then_some(records)
+        });
+        tried.map_or_else(|| Self::read_with(data, msb_first, TextPlace::Either).map(|(records, _)| records), Ok)
+    }
+
+    /// The records, and whether every plain text looked like text.
+    fn read_with(data: &[u8], msb_first: bool, texts: TextPlace) -> Result<(Self, bool), RecordFault> {
         let mut cursor = Cursor::new(data);
-        let mut records = Self::default();
+        let (mut records, mut is_clean) = (Self::default(), true);
         while let Some(dif) = cursor.byte() {
             match dif {
                 0x2F => {}
-                0x0F => break,
-                0x1F => {
-                    records.more_follow = true;
+                0x0F | 0x1F => {
+                    records.more_follow = dif == 0x1F;
+                    records.makers = Some(cursor.rest().to_vec());
                     break;
                 }
                 _ if dif & 0x0F == 0x0F => return Err(RecordFault::Reserved),
-                _ => records.list.push(read_record(dif, msb_first, &mut cursor)?),
+                _ => {
+                    let place = read_place(dif, &mut cursor)?;
+                    let vif = Vif::read(&mut cursor, texts)?;
+                    let value = value::read(dif & 0x0F, &vif, msb_first, &mut cursor)?;
+                    is_clean &= !vif.is_odd_text;
+                    records.list.push(Record::new(place, vif, value));
+                }
             }
         }
-        Ok(records)
+        Ok((records, is_clean))
     }
-}
-
-fn read_record(dif: u8, msb_first: bool, cursor: &mut Cursor<'_>) -> Result<Record, RecordFault> {
-    let place = read_place(dif, cursor)?;
-    let vif = Vif::read(cursor)?;
-    let value = value::read(dif & 0x0F, &vif, msb_first, cursor)?;
-    Ok(Record { place, meaning: vif.meaning, is_altered: vif.is_altered, value })
 }
 
 fn read_place(dif: u8, cursor: &mut Cursor<'_>) -> Result<Place, RecordFault> {
@@ -143,6 +187,18 @@ mod tests {
     }
 
     #[test]
+    fn a_place_reads_back_from_its_bytes() {
+        for (storage, tariff, subunit) in [(0, 0, 0), (1, 0, 0), (2, 0, 0), (510, 3, 1), (37, 0, 2), (0, 17, 0)] {
+            let place = Place { function: Function::Minimum, storage, tariff, subunit };
+            let bytes = place.encode(0x04);
+            let mut cursor = Cursor::new(&bytes);
+            let dif = cursor.byte().expect("a DIF");
+            assert_eq!((dif & 0x0F, read_place(dif, &mut cursor)), (0x04, Ok(place)));
+            assert!(cursor.is_empty());
+        }
+    }
+
+    #[test]
     fn an_error_pattern_is_one_invalid_value_and_the_list_goes_on() {
         let records = read(&[0x0C, 0x06, 0xEE, 0xEE, 0xEE, 0xEE, 0x0C, 0x14, 0x01, 0, 0, 0]).expect("two records");
         let invalid: Vec<_> = records.list.iter().map(|r| r.value == Value::Invalid).collect();
@@ -150,10 +206,44 @@ mod tests {
     }
 
     #[test]
+    fn a_time_of_day_takes_three_bytes_and_an_invalid_time_its_four_and_the_list_goes_on() {
+        let list = read(&[0x03, 0x6D, 30, 15, 22, 0x04, 0x6D, 0x80, 0, 0, 0, 0x01, 0x13, 7]).expect("three").list;
+        let shown: Vec<_> = list.iter().map(|r| r.value.to_string()).collect();
+        assert_eq!(shown, ["22:15:30", "invalid", "0.007"]);
+    }
+
+    #[test]
     fn fillers_are_stepped_over_and_makers_data_end_the_list() {
         let records = read(&[0x2F, 0x01, 0x06, 1, 0x2F, 0x1F, 0xDE, 0xAD]).expect("one record");
         assert_eq!((records.list.len(), records.more_follow), (1, true));
         assert_eq!(read(&[0x0F, 0x01]).map(|r| r.more_follow), Ok(false));
+    }
+
+    #[test]
+    fn the_text_of_a_plain_text_vif_stands_where_the_list_reads_cleanly() {
+        // "%RH", x 10^-2, 54.10; then a volume. The same with the text behind the extension.
+        let before = [0x02, 0xFC, 3, b'H', b'R', b'%', 0x74, 0x22, 0x15, 0x01, 0x13, 7];
+        let behind = [0x02, 0xFC, 0x74, 3, b'H', b'R', b'%', 0x22, 0x15, 0x01, 0x13, 7];
+        for data in [before, behind] {
+            let list = read(&data).expect("two records").list;
+            let shown: Vec<_> = list.iter().map(|r| format!("{} {} {}", r.name, r.value, r.unit)).collect();
+            assert_eq!(shown, ["%RH 54.1 ", "Volume 0.007 m3"]);
+        }
+    }
+
+    #[test]
+    fn an_extension_that_could_be_a_length_does_not_mislead() {
+        // FC, "per hour" (A2 22: bit 7 set, then last), text "ab". Read from the front, 22 would be no text's length.
+        let data = [0x01, 0xFC, 0x22, 2, b'b', b'a', 5];
+        let list = read(&data).expect("one record").list;
+        assert_eq!(list.first().map(|r| (r.name.as_ref(), r.notes.len())), Some(("ab", 1)));
+    }
+
+    #[test]
+    fn makers_data_are_kept_as_they_came() {
+        assert_eq!(read(&[0x0F, 1, 2]).map(|r| (r.makers, r.more_follow)), Ok((Some(vec![1, 2]), false)));
+        assert_eq!(read(&[0x1F]).map(|r| (r.makers, r.more_follow)), Ok((Some(Vec::new()), true)));
+        assert_eq!(read(&[0x01, 0x06, 1]).map(|r| r.makers), Ok(None));
     }
 
     #[test]

@@ -10,6 +10,17 @@
 use super::header::Header;
 use crate::bytes::Cursor;
 
+/// DIF and VIF of the fabrication number, eight digits.
+const FABRICATION: [u8; 2] = [0x0C, 0x78];
+
+/// Whether the eight digits of `number` fit `mask`, in which F is any digit.
+pub fn digits_match(mask: u32, number: u32) -> bool {
+    (0..8).all(|place| {
+        let digit = |number: u32| number >> (4 * place) & 0xF;
+        digit(mask) == 0xF || digit(mask) == digit(number)
+    })
+}
+
 /// A secondary address with wildcards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Selection {
@@ -31,6 +42,18 @@ impl Selection {
         [i0, i1, i2, i3, m0, m1, self.version, self.medium]
     }
 
+    /// The same, narrowed to one fabrication number (8 hex digits as shown; F is any digit): enhanced selection.
+    pub fn encode_enhanced(&self, fabrication: u32) -> Vec<u8> {
+        [&self.encode()[..], &FABRICATION, &fabrication.to_le_bytes()].concat()
+    }
+
+    /// The fabrication number a selecting frame is narrowed to.
+    pub fn fabrication(data: &[u8]) -> Option<u32> {
+        let mut cursor = Cursor::new(data);
+        cursor.take(8)?;
+        (cursor.array::<2>()? == FABRICATION).then(|| cursor.array().map(u32::from_le_bytes))?
+    }
+
     /// Reads the data of a selecting frame; a fabrication number behind it is not looked at.
     pub fn decode(data: &[u8]) -> Option<Self> {
         let [i0, i1, i2, i3, m0, m1, version, medium] = Cursor::new(data).array::<8>()?;
@@ -48,10 +71,7 @@ impl Selection {
 
     /// Whether a meter with this identification may be selected.
     pub fn matches_id(&self, id: u32) -> bool {
-        (0..8).all(|place| {
-            let digit = |id: u32| id >> (4 * place) & 0xF;
-            digit(self.id) == 0xF || digit(self.id) == digit(id)
-        })
+        digits_match(self.id, id)
     }
 
     /// Whether more than one meter may match.
@@ -65,6 +85,15 @@ impl Selection {
 mod tests {
     use super::*;
     use crate::mbus::header::Status;
+
+    #[test]
+    fn a_fabrication_number_narrows_a_selection() {
+        let wild = Selection { id: 0x1234_5678, manufacturer: 0xFFFF, version: 0xFF, medium: 0xFF };
+        let data = wild.encode_enhanced(0x0102_0304);
+        assert_eq!(data.get(8..), Some(&[0x0C, 0x78, 4, 3, 2, 1][..]));
+        assert_eq!((Selection::decode(&data), Selection::fabrication(&data)), (Some(wild), Some(0x0102_0304)));
+        assert_eq!(Selection::fabrication(&wild.encode()), None);
+    }
 
     #[test]
     fn wildcards_match_per_digit_and_whole_field() {

@@ -10,11 +10,27 @@
 //! Promises: the IV bit makes the point invalid; "every minute", "every day" .. are absences, not numbers; day 31 is
 //! the 31st. Refuses: time zones.
 
+use std::fmt;
+
 use crate::meter::CivilTime;
+
+/// Which parts a type of point in time has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Parts {
+    /// Date and time of day (types F and I).
+    #[default]
+    DateTime,
+    /// Date alone (type G).
+    Date,
+    /// Time of day alone (type J).
+    TimeOfDay,
+}
 
 /// A point in time, or a set of them: what is `None` is "every", or not part of the type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TimePoint {
+    /// Which parts its type has.
+    pub parts: Parts,
     /// Four-digit year.
     pub year: Option<u16>,
     /// 1..=12.
@@ -35,11 +51,23 @@ impl TimePoint {
         match bytes {
             [minute, hour, day, month] => Self::type_f(*minute, *hour, *day, *month),
             [0xFF, 0xFF] => None,
-            [day, month] => Self::date(*day, *month, 0),
+            [day, month] => Self::date(*day, *month, 0).map(|point| Self { parts: Parts::Date, ..point }),
             [second, minute, hour, day, month, _week] => Self::type_i(*second, *minute, *hour, *day, *month),
-            [second, minute, hour] => Self::default().at(*hour & 0x1F, *minute & 0x3F, Some(*second & 0x3F)),
+            [second, minute, hour] => Self { parts: Parts::TimeOfDay, ..Self::default() }.at(
+                *hour & 0x1F,
+                *minute & 0x3F,
+                Some(*second & 0x3F),
+            ),
             _ => None,
         }
+    }
+
+    /// The bytes of type F: to the minute, years 1900 to 2299; `None` for others and for what no calendar has.
+    pub fn encode(time: CivilTime) -> Option<[u8; 4]> {
+        let CivilTime { year, month, day, hour, minute, .. } = time;
+        let since = year.checked_sub(1900).filter(|since| *since < 400 && time.is_possible())?;
+        let (hundreds, year) = ((since / 100) as u8, (since % 100) as u8);
+        Some([minute, hour | hundreds << 5, day | (year & 0b111) << 5, month | (year >> 3) << 4])
     }
 
     /// The instant, if every part is given and the calendar has it; without seconds it is second 0.
@@ -92,6 +120,24 @@ impl TimePoint {
             None => None,
         };
         Some(Self { hour: every(31, hour, 0, 23)?, minute: every(63, minute, 0, 59)?, second, ..self })
+    }
+}
+
+impl fmt::Display for TimePoint {
+    /// As ISO 8601 writes it, `*` for each part that is "every"; without seconds where the type has none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let two = |part: Option<u8>| part.map_or_else(|| "**".to_owned(), |number| format!("{number:02}"));
+        let year = self.year.map_or_else(|| "****".to_owned(), |year| format!("{year:04}"));
+        if self.parts != Parts::TimeOfDay {
+            write!(f, "{year}-{}-{}", two(self.month), two(self.day))?;
+        }
+        match self.parts {
+            Parts::Date => return Ok(()),
+            Parts::DateTime => f.write_str("T")?,
+            Parts::TimeOfDay => {}
+        }
+        write!(f, "{}:{}", two(self.hour), two(self.minute))?;
+        self.second.map_or(Ok(()), |second| write!(f, ":{second:02}"))
     }
 }
 
@@ -149,6 +195,39 @@ mod tests {
     fn a_time_of_day_is_three_bytes() {
         let point = TimePoint::decode(&[30, 15, 22]).expect("valid");
         assert_eq!((point.hour, point.minute, point.second), (Some(22), Some(15), Some(30)));
+    }
+
+    #[test]
+    fn a_time_that_was_encoded_reads_back() {
+        for (year, hour) in [(1981, 0), (1999, 23), (2026, 7), (2099, 12), (2250, 1)] {
+            let time = CivilTime { year, month: 12, day: 31, hour, minute: 59, second: 0 };
+            let bytes = TimePoint::encode(time).expect("type F has it");
+            assert_eq!(TimePoint::decode(&bytes).and_then(|point| point.civil()), Some(time));
+        }
+        let time = CivilTime { year: 2026, month: 2, day: 30, hour: 0, minute: 0, second: 0 };
+        assert_eq!(TimePoint::encode(time), None);
+        assert_eq!(TimePoint::encode(CivilTime { year: 2300, day: 1, ..time }), None);
+    }
+
+    #[test]
+    fn a_point_shows_the_parts_its_type_has_and_a_star_for_every() {
+        for (bytes, text) in [
+            (&[0x3B, 0x17, 0x5F, 0x1C][..], "2010-12-31T23:59"),
+            (&[0x3F, 0x1F, 0xE0, 0xFF], "****-**-**T**:**"),
+            (&[0x5F, 0x1C], "2010-12-31"),
+            (&[0xFF, 0x1C], "2015-12-31"),
+            (&[0xE1, 0xF1], "****-01-01"),
+            (&[30, 15, 22], "22:15:30"),
+            (&[30, 0x3B, 0x17, 0x5F, 0x1C, 0], "2010-12-31T23:59:30"),
+        ] {
+            assert_eq!(TimePoint::decode(bytes).map(|p| p.to_string()).as_deref(), Some(text), "{bytes:02X?}");
+        }
+    }
+
+    #[test]
+    fn the_daylight_saving_bit_is_no_part_of_the_hour() {
+        let summer = TimePoint::decode(&[0x3B, 0x97, 0x5F, 0x1C]).and_then(|p| p.civil());
+        assert_eq!(summer, TimePoint::decode(&[0x3B, 0x17, 0x5F, 0x1C]).and_then(|p| p.civil()));
     }
 
     #[test]

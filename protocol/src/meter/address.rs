@@ -6,12 +6,17 @@
 //! ```
 //!
 //! Promises: an address that was read shows itself so that it is read back as the same. Refuses: one that does not fit
-//! its dialect.
+//! its dialect, and wildcards: they name no meter.
 
 use std::fmt;
 
 use super::dialect::Dialect;
 use super::word::WordError;
+
+/// The CJ/T 188 address whoever is alone on a line answers to.
+const EVERYONE: u64 = 0xAA_AAAA_AAAA_AAAA;
+/// The part of a CJ/T 188 address that is the meter's number (A4 .. A0); the rest is its maker.
+const NUMBER: u64 = 0xFF_FFFF_FFFF;
 
 /// Where on its line a meter is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,38 +57,49 @@ impl Address {
     pub fn parse(dialect: Dialect, text: &str) -> Result<Self, WordError> {
         match dialect {
             Dialect::Mbus if text.len() == 16 => Self::parse_secondary(text),
-            Dialect::Mbus => match text.parse::<u8>() {
-                Ok(primary @ 1..=250) => Ok(Self::MbusPrimary(primary)),
+            Dialect::Mbus => match number(text) {
+                Some(primary @ 1..=250) => Ok(Self::MbusPrimary(primary)),
                 _ => Err(WordError::new("M-Bus address", text, "1 to 250, or 16 hex digits of a secondary address")),
             },
             Dialect::Cjt188 => Self::parse_cjt188(text),
-            Dialect::Modbus => match text.parse::<u8>() {
-                Ok(unit @ 1..=247) => Ok(Self::ModbusUnit(unit)),
+            Dialect::Modbus => match number(text) {
+                Some(unit @ 1..=247) => Ok(Self::ModbusUnit(unit)),
                 _ => Err(WordError::new("Modbus address", text, "a unit from 1 to 247")),
             },
         }
     }
 
     fn parse_secondary(text: &str) -> Result<Self, WordError> {
-        u64::from_str_radix(text, 16)
-            .map(|bits| Self::MbusSecondary {
-                id: (bits >> 32) as u32,
-                manufacturer: (bits >> 16) as u16,
-                version: (bits >> 8) as u8,
-                medium: bits as u8,
-            })
-            .map_err(|_| WordError::new("M-Bus secondary address", text, "16 hex digits IIIIIIIIMMMMVVTT"))
+        let wrong = |remedy| WordError::new("M-Bus secondary address", text, remedy);
+        let bits = hex(text).ok_or_else(|| wrong("16 hex digits IIIIIIIIMMMMVVTT"))?;
+        let (id, manufacturer) = ((bits >> 32) as u32, (bits >> 16) as u16);
+        let (version, medium) = ((bits >> 8) as u8, bits as u8);
+        let is_wild = (0..8).any(|place| id >> (4 * place) & 0xF == 0xF);
+        if is_wild || manufacturer == 0xFFFF || version == 0xFF || medium == 0xFF {
+            return Err(wrong("one meter, without wildcards (F in the identification, FFFF, FF): these are for scans"));
+        }
+        Ok(Self::MbusSecondary { id, manufacturer, version, medium })
     }
 
     fn parse_cjt188(text: &str) -> Result<Self, WordError> {
-        let wrong = || WordError::new("CJ/T 188 address", text, "1 to 14 decimal or hex digits");
-        if text.is_empty() || text.len() > 14 {
-            return Err(wrong());
+        let wrong = |remedy| WordError::new("CJ/T 188 address", text, remedy);
+        let digits = hex(text).filter(|_| text.len() <= 14).ok_or_else(|| wrong("1 to 14 decimal or hex digits"))?;
+        if digits & NUMBER == EVERYONE & NUMBER {
+            return Err(wrong("one meter, not the address of whoever is alone on the line (AA..): that is for scans"));
         }
-        let digits = u64::from_str_radix(text, 16).map_err(|_| wrong())?;
         let [_, address @ ..] = digits.to_be_bytes();
         Ok(Self::Cjt188(address))
     }
+}
+
+/// Decimal digits and nothing else: no sign.
+fn number(text: &str) -> Option<u8> {
+    text.bytes().all(|c| c.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// Hex digits and nothing else: no sign.
+fn hex(text: &str) -> Option<u64> {
+    text.bytes().all(|c| c.is_ascii_hexdigit()).then(|| u64::from_str_radix(text, 16).ok())?
 }
 
 impl fmt::Display for Address {
@@ -95,5 +111,57 @@ impl fmt::Display for Address {
             }
             Self::Cjt188(bytes) => bytes.iter().try_for_each(|b| write!(f, "{b:02X}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn remedy(dialect: Dialect, text: &str) -> &'static str {
+        Address::parse(dialect, text).expect_err("refused").remedy
+    }
+
+    #[test]
+    fn an_address_reads_back_as_it_shows_itself() {
+        for (dialect, text) in [
+            (Dialect::Mbus, "250"),
+            (Dialect::Mbus, "123A5678B4090704"),
+            (Dialect::Cjt188, "00112233445566"),
+            (Dialect::Modbus, "247"),
+        ] {
+            assert_eq!(Address::parse(dialect, text).map(|address| address.to_string()).as_deref(), Ok(text));
+        }
+    }
+
+    #[test]
+    fn a_sign_is_no_digit_in_any_dialect() {
+        for (dialect, text) in [
+            (Dialect::Mbus, "+5"),
+            (Dialect::Mbus, "+23456782C2D0104"),
+            (Dialect::Cjt188, "+123"),
+            (Dialect::Modbus, "+1"),
+        ] {
+            assert!(Address::parse(dialect, text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn wildcards_are_no_meters_address_and_the_words_say_what_they_are_for() {
+        for text in ["1234567F2C2D0104", "12345678FFFF0104", "123456782C2DFF04", "123456782C2D01FF"] {
+            assert!(remedy(Dialect::Mbus, text).contains("scans"), "{text}");
+        }
+        for text in ["AAAAAAAAAAAAAA", "1111AAAAAAAAAA", "aaaaaaaaaaaaaa"] {
+            assert!(remedy(Dialect::Cjt188, text).contains("scans"), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_and_too_much_are_no_address() {
+        for text in ["", "0", "251", "12345678"] {
+            assert!(Address::parse(Dialect::Mbus, text).is_err(), "{text}");
+        }
+        assert!(Address::parse(Dialect::Cjt188, "").is_err());
+        assert!(Address::parse(Dialect::Cjt188, "123456789012345").is_err());
     }
 }

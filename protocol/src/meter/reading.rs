@@ -84,6 +84,8 @@ impl Quality {
     pub const OUT_OF_RANGE: Self = Self(1 << 4);
     /// The meter's clock is implausible.
     pub const CLOCK_OFF: Self = Self(1 << 5);
+    /// The meter had more to say than was taken: values may be missing.
+    pub const INCOMPLETE: Self = Self(1 << 6);
 
     /// Both sets of doubts.
     #[must_use]

@@ -1,0 +1,277 @@
+//! Finding the meters of a line by secondary address (EN 13757-3 clause 11.5): depth-first over the digits.
+//!
+//! ```text
+//!   FFFFFFFF --E5--> read --sound--> select the address that was read --same answer--> found
+//!      |                \--collision, or nobody by that address--> 0FFFFFFF 1FFFFFFF .. 9FFFFFFF
+//!      silence: nobody                                            (A .. E as well, where 0 .. 9 brought nobody)
+//! ```
+//!
+//! Promises: no I/O, no clock; each meter is found once; two answers that overlay each other into a sound frame are
+//! told by asking for its sender alone; meters of one identification are told apart by their fabrication number where
+//! they can be. Refuses: more than the given number of probes, and then says that the search is not complete.
+
+use std::time::Duration;
+
+use super::frame::{self, Frame, ci, control};
+use super::header::Header;
+use super::payload::Payload;
+use super::selection::Selection;
+use super::transaction::{Heard, Transaction, Turn};
+use crate::dialogue::{LineFault, Timing};
+
+/// Digits of an identification, and of a fabrication number.
+const DIGITS: u8 = 8;
+/// A mask of eight any-digits.
+const ANY: u32 = 0xFFFF_FFFF;
+/// A line's extra time is cut to this many times the longest that a meter took.
+const HEADROOM: u32 = 3;
+/// How many answers must have been timed before.
+const TIMED_ENOUGH: u32 = 3;
+
+/// What a search brought.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Found {
+    /// The meters, in the order they were found, with the fabrication number where it took one to tell them apart.
+    pub meters: Vec<(Header, Option<u32>)>,
+    /// Selections behind which someone is who cannot be read alone.
+    pub unresolved: Vec<Selection>,
+    /// Selections sent.
+    pub probes: u32,
+    /// Whether every branch was looked into.
+    pub is_complete: bool,
+}
+
+/// One mask and how far its digits have been tried.
+#[derive(Debug, Clone)]
+struct Level {
+    mask: Mask,
+    next_digit: u8,
+    brought: bool,
+}
+
+/// Whom a probe may select: digits fixed so far of the identification, then of the fabrication number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Mask {
+    id: u32,
+    fabrication: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asking {
+    /// Whether anybody is there.
+    Probe(Mask),
+    /// Who it is.
+    Read(Mask),
+    /// Whether that one is there, asked alone.
+    Confirm(Mask, Header),
+    /// Whether that one says the same again.
+    Reread(Mask, Header),
+}
+
+/// A search in progress.
+#[derive(Debug, Clone)]
+pub struct Search {
+    within: Selection,
+    timing: Timing,
+    most_probes: u32,
+    levels: Vec<Level>,
+    asking: Asking,
+    current: Transaction,
+    found: Found,
+    slowest: Duration,
+    timed: u32,
+    tries_hex: bool,
+    is_over: bool,
+}
+
+impl Search {
+    /// A search among the meters `within` matches, of at most `most_probes` selections.
+    pub fn new(within: Selection, timing: Timing, most_probes: u32) -> Self {
+        let mask = Mask { id: within.id, fabrication: None };
+        let current = Transaction::new(select(within, mask), timing);
+        let found = Found { probes: 1, is_complete: true, ..Found::default() };
+        let (slowest, asking) = (Duration::ZERO, Asking::Probe(mask));
+        Self {
+            within,
+            timing,
+            most_probes,
+            levels: Vec::new(),
+            asking,
+            current,
+            found,
+            slowest,
+            timed: 0,
+            tries_hex: false,
+            is_over: false,
+        }
+    }
+
+    /// The same, trying the digits A to E everywhere: finds identifications with hex digits beside decimal ones, for
+    /// half as many probes more.
+    #[must_use]
+    pub fn with_hex_digits(self) -> Self {
+        Self { tries_hex: true, ..self }
+    }
+
+    /// What to do next.
+    pub fn poll(&mut self) -> Turn<Found> {
+        while !self.is_over {
+            match self.current.poll() {
+                Turn::Send(bytes) => return Turn::Send(bytes),
+                Turn::Await(time) => return Turn::Await(time),
+                Turn::Done(heard) => self.handle(&heard),
+            }
+        }
+        Turn::Done(self.found.clone())
+    }
+
+    /// Bytes came, `waited` after the last ones were sent or came.
+    pub fn handle_bytes(&mut self, bytes: &[u8], waited: Duration) {
+        self.slowest = self.slowest.max(waited);
+        self.timed = self.timed.saturating_add(1);
+        self.current.handle_bytes(bytes);
+    }
+
+    /// The time of the last [`Turn::Await`] passed.
+    pub fn handle_timeout(&mut self) {
+        self.current.handle_timeout();
+    }
+
+    /// What has been found so far.
+    pub const fn found(&self) -> &Found {
+        &self.found
+    }
+
+    fn handle(&mut self, heard: &Heard) {
+        match (self.asking, heard) {
+            (Asking::Probe(_), Heard::Lost(LineFault::Silent)) => self.advance(),
+            (Asking::Probe(mask), _) => self.ask(Asking::Read(mask)),
+            (Asking::Read(mask), heard) => match self.sender(heard) {
+                Some(header) => self.ask(Asking::Confirm(mask, header)),
+                None => self.descend(mask),
+            },
+            (Asking::Confirm(mask, header), Heard::Ack) => self.ask(Asking::Reread(mask, header)),
+            (Asking::Reread(mask, header), heard) if self.sender(heard).is_some_and(|again| is_same(again, header)) => {
+                self.keep(header, mask.fabrication);
+                self.advance();
+            }
+            (Asking::Confirm(mask, _) | Asking::Reread(mask, _), _) => self.descend(mask),
+        }
+    }
+
+    /// Who sent a sound answer, if it is one the search looks for.
+    fn sender(&self, heard: &Heard) -> Option<Header> {
+        let Heard::Reply { ci, data } = heard else { return None };
+        Payload::parse(*ci, data).ok()?.header.filter(|header| self.within.matches(header))
+    }
+
+    fn keep(&mut self, header: Header, fabrication: Option<u32>) {
+        if let Some(level) = self.levels.last_mut() {
+            level.brought = true;
+        }
+        if !self.found.meters.iter().any(|(known, number)| is_same(*known, header) && *number == fabrication) {
+            self.found.meters.push((header, fabrication));
+        }
+    }
+
+    /// Several meters are behind `mask`: each of its next digits is tried.
+    fn descend(&mut self, mask: Mask) {
+        if let Some(level) = self.levels.last_mut() {
+            level.brought = true;
+        }
+        let mask = match mask {
+            Mask { fabrication: None, id } if free_place(id).is_none() => Mask { id, fabrication: Some(ANY) },
+            mask => mask,
+        };
+        if mask.free().is_some() {
+            self.levels.push(Level { mask, next_digit: 0, brought: false });
+        } else {
+            // Two of one fabrication number, or meters that do not look at it: no digit of it will tell them apart.
+            self.levels.retain(|level| level.mask.fabrication.is_none());
+            self.found.unresolved.push(Selection { id: mask.id, ..self.within });
+        }
+        self.advance();
+    }
+
+    /// Goes on to the next digit of the deepest level that has one.
+    fn advance(&mut self) {
+        while let Some(level) = self.levels.last_mut() {
+            let digit = level.next_digit;
+            let is_hex = digit > 10 || !level.brought || self.tries_hex;
+            if digit < 10 || (digit < 0xF && is_hex) {
+                level.next_digit += 1;
+                let mask = level.mask.with(digit);
+                return self.probe(mask);
+            }
+            let Some(Level { mask, brought: false, .. }) = self.levels.pop() else { continue };
+            // Someone was heard here who is behind no digit.
+            self.found.unresolved.push(Selection { id: mask.id, ..self.within });
+        }
+        self.is_over = true;
+    }
+
+    fn probe(&mut self, mask: Mask) {
+        if self.found.probes >= self.most_probes {
+            (self.is_over, self.found.is_complete) = (true, false);
+            return;
+        }
+        self.ask(Asking::Probe(mask));
+    }
+
+    fn ask(&mut self, asking: Asking) {
+        let frame = match asking {
+            Asking::Probe(mask) => select(self.within, mask),
+            Asking::Confirm(mask, header) => {
+                let Header { id, manufacturer, version, medium, .. } = header;
+                select(Selection { id, manufacturer, version, medium }, Mask { id, ..mask })
+            }
+            Asking::Read(_) | Asking::Reread(..) => {
+                Frame::Short { control: control::REQ_UD2 | control::FCB, address: frame::SELECTED }
+            }
+        };
+        self.found.probes += u32::from(matches!(asking, Asking::Probe(_) | Asking::Confirm(..)));
+        self.asking = asking;
+        self.current = Transaction::new(frame, Timing { extra: self.extra(), ..self.timing });
+    }
+
+    /// A line allowed seconds costs them at every silent probe: once meters were heard, as much as they take will do.
+    /// The standard's own answer time is never cut.
+    fn extra(&self) -> Duration {
+        if self.timed < TIMED_ENOUGH { self.timing.extra } else { self.timing.extra.min(self.slowest * HEADROOM) }
+    }
+}
+
+impl Mask {
+    /// The place of the first digit not fixed.
+    fn free(self) -> Option<u8> {
+        free_place(self.fabrication.unwrap_or(self.id))
+    }
+
+    /// The same with its first free digit fixed.
+    fn with(self, digit: u8) -> Self {
+        let fix = |mask: u32| match free_place(mask) {
+            Some(place) => mask & !(0xF << (4 * place)) | u32::from(digit) << (4 * place),
+            None => mask,
+        };
+        match self.fabrication {
+            Some(number) => Self { fabrication: Some(fix(number)), ..self },
+            None => Self { id: fix(self.id), ..self },
+        }
+    }
+}
+
+/// The highest place that holds an any-digit.
+fn free_place(mask: u32) -> Option<u8> {
+    (0..DIGITS).rev().find(|place| mask >> (4 * place) & 0xF == 0xF)
+}
+
+/// The access number and the status may change from one answer to the next.
+fn is_same(one: Header, other: Header) -> bool {
+    one.address() == other.address()
+}
+
+fn select(within: Selection, mask: Mask) -> Frame {
+    let selection = Selection { id: mask.id, ..within };
+    let data = mask.fabrication.map_or_else(|| selection.encode().to_vec(), |number| selection.encode_enhanced(number));
+    Frame::Long { control: control::SND_UD, address: frame::SELECTED, ci: ci::SELECT, data }
+}
