@@ -9,7 +9,8 @@
 //!
 //! Promises: a reply counts only from the unit asked, with the function and the length asked; after a reply to a repeat
 //! the line is left to fall silent, so that the other reply is not taken for that of the next read. An accepted write
-//! says nothing of the valve's travel: its state is a later read. Refuses: a meter without a named profile.
+//! says nothing of the valve's travel, and on a line that echoes it may be the request itself: the state is a later read.
+//! Refuses: a meter without a named profile.
 
 use std::time::Duration;
 
