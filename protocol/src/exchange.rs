@@ -14,7 +14,7 @@
 //! bounded; a wrong checksum never becomes a reading. Refuses: knowing what carries the bytes.
 
 use crate::meter::{Action, Address};
-use crate::{cjt188, mbus};
+use crate::{cjt188, mbus, modbus};
 
 pub use crate::dialogue::{Answer, LineFault, Refusal, Step, Target, Timing};
 
@@ -28,7 +28,7 @@ pub struct Exchange {
 enum Tower {
     Mbus(mbus::exchange::Dialogue),
     Cjt188(cjt188::exchange::Dialogue),
-    Impossible(Answer),
+    Modbus(modbus::exchange::Dialogue),
 }
 
 impl Exchange {
@@ -45,10 +45,7 @@ impl Exchange {
                 Tower::Mbus(mbus::exchange::Dialogue::new(target, action))
             }
             Address::Cjt188(_) => Tower::Cjt188(cjt188::exchange::Dialogue::new(target, action)),
-            Address::ModbusUnit(_) => Tower::Impossible(Answer::Refused(Refusal {
-                code: 0,
-                text: "modbus meters are not read by this version".to_owned(),
-            })),
+            Address::ModbusUnit(_) => Tower::Modbus(modbus::exchange::Dialogue::new(target, action)),
         };
         Self { tower }
     }
@@ -58,7 +55,7 @@ impl Exchange {
         match &mut self.tower {
             Tower::Mbus(dialogue) => dialogue.poll(),
             Tower::Cjt188(dialogue) => dialogue.poll(),
-            Tower::Impossible(answer) => Step::Done(answer.clone()),
+            Tower::Modbus(dialogue) => dialogue.poll(),
         }
     }
 
@@ -67,7 +64,7 @@ impl Exchange {
         match &mut self.tower {
             Tower::Mbus(dialogue) => dialogue.handle_bytes(bytes),
             Tower::Cjt188(dialogue) => dialogue.handle_bytes(bytes),
-            Tower::Impossible(_) => {}
+            Tower::Modbus(dialogue) => dialogue.handle_bytes(bytes),
         }
     }
 
@@ -76,7 +73,7 @@ impl Exchange {
         match &mut self.tower {
             Tower::Mbus(dialogue) => dialogue.handle_timeout(),
             Tower::Cjt188(dialogue) => dialogue.handle_timeout(),
-            Tower::Impossible(_) => {}
+            Tower::Modbus(dialogue) => dialogue.handle_timeout(),
         }
     }
 }

@@ -9,5 +9,6 @@ pub mod exchange;
 mod gather;
 pub mod mbus;
 pub mod meter;
+pub mod modbus;
 pub mod profile;
 mod stream;

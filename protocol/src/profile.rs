@@ -176,7 +176,7 @@ pub fn cjt188(name: Option<&str>) -> Option<&'static Cjt188Profile> {
     })
 }
 
-fn quantity<'de, D: Deserializer<'de>>(from: D) -> Result<Quantity, D::Error> {
+pub(crate) fn quantity<'de, D: Deserializer<'de>>(from: D) -> Result<Quantity, D::Error> {
     word(from, "quantity", &Quantity::ALL, Quantity::name)
 }
 

@@ -1,0 +1,284 @@
+//! The master's dialogue with one Modbus slave: the reads a profile asks for one after another, or one write.
+//!
+//! ```text
+//!   Quiet (3.5 characters) --> Speak --> Listen --+--> the next read .. --> Reading
+//!     ^   what still comes is dropped             +--> a write's reply ---> Accepted
+//!     |                                           +--> exception ---------> Refused
+//!     +------ silence, Timing::repeats times -----+--> Lost
+//! ```
+//!
+//! Promises: a reply counts only from the unit asked, with the function and the length asked; after a reply to a repeat
+//! the line is left to fall silent, so that the other reply is not taken for that of the next read. An accepted write
+//! says nothing of the valve's travel, and on a line that echoes it may be the request itself: the state is a later read.
+//! Refuses: a meter without a named profile.
+
+use std::time::Duration;
+
+use super::frame::{self, Frame, FrameFault};
+use super::link::{Framing, Link};
+use super::payload::{Fit, Reply, Request, exception};
+use super::plan;
+use super::profile::{self, Profile};
+use super::reading::{self, Registers};
+use crate::dialogue::{Answer, LineFault, Refusal, Step, Target};
+use crate::meter::{Action, Address};
+
+/// The most bytes listened to for one request, in bytes: a babbling line is not waited out.
+const MOST_HEARD: usize = 2048;
+/// What a slave may take to answer; the standard's serial guide leaves it open and names about one second.
+const ANSWER: Duration = Duration::from_secs(1);
+/// The pause between frames, 3.5 characters, rounded up.
+const PAUSE_CHARACTERS: usize = 4;
+/// The least pause, whatever the speed.
+const LEAST_PAUSE: Duration = Duration::from_micros(1750);
+/// Exceptions that ask for patience: acknowledge and busy.
+const PATIENCE: [u8; 2] = [5, 6];
+/// Exceptions by which a gateway says that the slave behind it was not heard.
+const UNHEARD: [u8; 2] = [10, 11];
+
+/// One dialogue.
+#[derive(Debug, Clone)]
+pub struct Dialogue {
+    target: Target,
+    framing: Framing,
+    profile: Option<&'static Profile>,
+    is_read: bool,
+    /// What is still to be asked, the next one last.
+    requests: Vec<Request>,
+    phase: Phase,
+    /// How often the request of now was sent.
+    sent: u8,
+    transaction: u16,
+    link: Link,
+    worst: LineFault,
+    registers: Registers,
+    raw: Vec<u8>,
+}
+
+/// Whose turn it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Phase {
+    Quiet { wait: Duration, heard: usize },
+    Speak,
+    Listen { heard: usize },
+    Over(Answer),
+}
+
+impl Dialogue {
+    /// A dialogue that asks `action` of `target` in frames of the serial line.
+    pub fn new(target: &Target, action: Action) -> Self {
+        Self::framed(target, action, Framing::Rtu)
+    }
+
+    /// The same in frames of either kind.
+    pub fn framed(target: &Target, action: Action, framing: Framing) -> Self {
+        let profile = target.profile.as_deref().and_then(profile::named);
+        let requests = profile.map(|profile| asked(profile, action)).unwrap_or_default();
+        let mut dialogue = Self {
+            target: target.clone(),
+            framing,
+            profile,
+            is_read: action == Action::ReadNow,
+            requests,
+            phase: Phase::Quiet { wait: pause(target), heard: 0 },
+            sent: 0,
+            transaction: 0,
+            link: Link::new(framing, 0),
+            worst: LineFault::Silent,
+            registers: Registers::new(),
+            raw: vec![],
+        };
+        if let Some(text) = dialogue.impossible() {
+            dialogue.finish(Answer::Refused(Refusal { code: 0, text }));
+        }
+        dialogue
+    }
+
+    /// What to do next.
+    pub fn poll(&mut self) -> Step {
+        match (&self.phase, self.requests.last()) {
+            (Phase::Quiet { wait, .. }, _) => Step::Await(*wait),
+            (Phase::Over(answer), _) => Step::Done(answer.clone()),
+            (Phase::Speak, Some(request)) => {
+                self.sent = self.sent.saturating_add(1);
+                self.transaction = self.transaction.wrapping_add(1);
+                self.link = Link::new(self.framing, self.transaction);
+                self.phase = Phase::Listen { heard: 0 };
+                Step::Send(self.link.encode(self.unit(), request.encode()))
+            }
+            (Phase::Listen { .. }, Some(request)) => Step::Await(self.patience(request)),
+            (Phase::Speak | Phase::Listen { .. }, None) => Step::Done(Answer::Lost(self.worst)),
+        }
+    }
+
+    /// Bytes came.
+    pub fn handle_bytes(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(frame::LONGEST) {
+            match &mut self.phase {
+                Phase::Quiet { heard, .. } => {
+                    *heard = heard.saturating_add(chunk.len());
+                    if *heard > MOST_HEARD {
+                        self.note(LineFault::Garbled);
+                        self.phase = Phase::Speak;
+                        return;
+                    }
+                }
+                Phase::Listen { heard } => {
+                    *heard = heard.saturating_add(chunk.len());
+                    let is_babble = *heard > MOST_HEARD;
+                    self.link.push(chunk);
+                    self.handle_frames();
+                    if is_babble && matches!(self.phase, Phase::Listen { .. }) {
+                        self.note(LineFault::Garbled);
+                        self.handle_timeout();
+                    }
+                }
+                Phase::Speak | Phase::Over(_) => return,
+            }
+        }
+    }
+
+    /// The time of the last [`Step::Await`] passed.
+    pub fn handle_timeout(&mut self) {
+        match self.phase {
+            Phase::Quiet { .. } => self.phase = Phase::Speak,
+            Phase::Listen { .. } => {
+                self.link.close_gap();
+                self.handle_frames();
+                if matches!(self.phase, Phase::Listen { .. }) {
+                    self.try_again(Answer::Lost(self.worst));
+                }
+            }
+            Phase::Speak | Phase::Over(_) => {}
+        }
+    }
+
+    fn handle_frames(&mut self) {
+        while matches!(self.phase, Phase::Listen { .. }) {
+            match self.link.next() {
+                None => return,
+                Some(Ok((frame, raw))) => self.handle_frame(&frame, raw),
+                Some(Err(FrameFault::BadChecksum)) => self.note(LineFault::BadChecksum),
+                Some(Err(FrameFault::Garbage(_))) => self.note(LineFault::Garbled),
+            }
+        }
+    }
+
+    fn handle_frame(&mut self, frame: &Frame, raw: Vec<u8>) {
+        if frame.unit != self.unit() {
+            return self.note(LineFault::WrongMeter);
+        }
+        let Some(request) = self.requests.last() else { return };
+        let fit = Reply::decode(&frame.pdu).map_or(Fit::Other, |reply| request.fit(&reply));
+        match fit {
+            Fit::Other => self.note(LineFault::Undecodable),
+            Fit::Exception(code) => self.handle_exception(code),
+            Fit::Values(values) => {
+                if let Request::Read { table, start, .. } = request {
+                    let places = (*start..=u16::MAX).map(|address| (*table, address));
+                    self.registers.extend(places.zip(values));
+                }
+                self.raw.extend(raw);
+                self.go_on();
+            }
+        }
+    }
+
+    fn handle_exception(&mut self, code: u8) {
+        let refused = Answer::Refused(Refusal { code: code.into(), text: exception(code) });
+        match code {
+            code if PATIENCE.contains(&code) => self.try_again(refused),
+            code if UNHEARD.contains(&code) => self.try_again(Answer::Lost(self.worst)),
+            _ => self.finish(refused),
+        }
+    }
+
+    /// The request of now is answered.
+    fn go_on(&mut self) {
+        self.requests.pop();
+        if !self.requests.is_empty() {
+            let wait = if self.sent > 1 { self.silence() } else { pause(&self.target) };
+            self.sent = 0;
+            self.phase = Phase::Quiet { wait, heard: 0 };
+            return;
+        }
+        let Some(profile) = self.profile.filter(|_| self.is_read) else {
+            return self.finish(Answer::Accepted { valve: None });
+        };
+        let raw = std::mem::take(&mut self.raw);
+        let reading = reading::assemble(&self.registers, profile, self.target.address.to_string(), raw);
+        self.finish(Answer::Reading(reading));
+    }
+
+    /// Repeats the request of now, or ends with `otherwise`.
+    fn try_again(&mut self, otherwise: Answer) {
+        if self.sent <= self.target.timing.repeats {
+            self.phase = Phase::Quiet { wait: pause(&self.target), heard: 0 };
+        } else {
+            self.finish(otherwise);
+        }
+    }
+
+    fn finish(&mut self, answer: Answer) {
+        self.phase = Phase::Over(answer);
+    }
+
+    /// Keeps the most telling fault.
+    fn note(&mut self, fault: LineFault) {
+        let weight = |fault: LineFault| match fault {
+            LineFault::Silent => 0,
+            LineFault::Garbled | LineFault::Collision => 1,
+            LineFault::BadChecksum => 2,
+            LineFault::WrongMeter => 3,
+            LineFault::Undecodable | LineFault::LineDown => 4,
+        };
+        if weight(fault) > weight(self.worst) {
+            self.worst = fault;
+        }
+    }
+
+    fn impossible(&self) -> Option<String> {
+        match (&self.target.profile, self.profile) {
+            (None, _) => Some("modbus does not say what its registers mean: name the meter's profile".to_owned()),
+            (Some(name), None) => Some(format!("profile \"{name}\" is not known: name one of {}", names())),
+            (Some(name), Some(_)) if self.requests.is_empty() && self.is_read => {
+                Some(format!("profile \"{name}\" has nothing to read"))
+            }
+            (Some(name), Some(_)) => self.requests.is_empty().then(|| format!("profile \"{name}\" has no valve")),
+        }
+    }
+
+    /// How long to wait for the next bytes: once a frame has begun, for the longest there is.
+    fn patience(&self, request: &Request) -> Duration {
+        let bytes = if self.link.is_unfinished() { frame::LONGEST } else { request.encode().len() + PAUSE_CHARACTERS };
+        self.target.timing.characters(bytes) + ANSWER + self.target.timing.extra
+    }
+
+    /// How long no reply to a repeated request can still be on its way.
+    fn silence(&self) -> Duration {
+        self.target.timing.characters(frame::LONGEST) + ANSWER + self.target.timing.extra
+    }
+
+    const fn unit(&self) -> u8 {
+        match self.target.address {
+            Address::ModbusUnit(unit) => unit,
+            Address::MbusPrimary(_) | Address::MbusSecondary { .. } | Address::Cjt188(_) => 0,
+        }
+    }
+}
+
+/// What is asked for `action`, the first one last.
+fn asked(profile: &Profile, action: Action) -> Vec<Request> {
+    match action {
+        Action::ReadNow => plan::reads(profile).into_iter().rev().collect(),
+        Action::ValveOpen | Action::ValveClose => profile.write(action).into_iter().collect(),
+    }
+}
+
+fn pause(target: &Target) -> Duration {
+    target.timing.characters(PAUSE_CHARACTERS).max(LEAST_PAUSE)
+}
+
+fn names() -> String {
+    profile::all().iter().map(|profile| profile.name.as_str()).collect::<Vec<_>>().join(", ")
+}
