@@ -113,7 +113,7 @@ fn quantities(heat: &Heat) -> Json {
         ("volume", shown(&heat.volume, DECIMALS)),
         ("supply_temp", amount(heat.supply_temp, DECIMALS, "°C")),
         ("return_temp", amount(heat.return_temp, DECIMALS, "°C")),
-        ("operating_hours", amount(heat.hours, DECIMALS, "h")),
+        ("operating_hours", amount(heat.hours, 0, "h")),
     ])
 }
 
