@@ -1,56 +1,137 @@
-//! `hearth decode`: what a telegram says, without a cluster.
+//! `hearth decode`: what telegrams say, without a cluster.
 //!
 //! ```text
-//!   hex digits --> frames --> the same dialogue that reads a meter, answered from the telegram --> reading
+//!   hex digits, one or more telegrams a line --> frames --> one JSON object, or one table, each
 //! ```
 //!
-//! Promises: a telegram gives here what it would give on a line; a fault says its code, its words and, where there is
-//! one, the offset at which it shows. Refuses: telegrams that need a key, and guessing.
+//! Promises: numbers are exact decimals; a fault says its code, its words and the offset at which it shows, and makes
+//! the exit code 1; the telegrams on other lines are still told. Refuses: telegrams that need a key, and guessing.
+
+mod cjt188;
+mod explain;
+mod fault;
+mod frame;
+mod json;
+mod mbus;
+mod walk;
+mod words;
 
 use std::io::Read as _;
+use std::path::PathBuf;
 
-use protocol::api::admin as api;
-use protocol::meter::{Dialect, Reading};
-use serde_json::{Value, json};
+use fault::Fault;
+use frame::{Frame, Protocol};
+use json::Json;
 
 use super::failure::Failure;
-use super::format::{hex, value};
-use super::output::Out;
-use super::telegram::{self, Fault};
+use super::output::{Format, Out};
 
 /// The longest text taken, bytes.
-const LONGEST: u64 = 64 * 1024;
+const LONGEST: u64 = 16 * 1024 * 1024;
 
 /// Arguments of `hearth decode`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The telegram in hex digits; white space and colons are stepped over; - is stdin.
-    hex: String,
-    /// mbus or cjt188; recognised if absent.
+    /// Telegrams in hex digits, one a line; white space and colons between bytes are stepped over; - is stdin.
+    #[arg(required_unless_present = "file", conflicts_with = "file")]
+    hex: Vec<String>,
+    /// A file of telegrams in hex digits, one a line.
     #[arg(long)]
-    dialect: Option<Dialect>,
-    /// A meter's profile by name; recognised if absent.
+    file: Option<PathBuf>,
+    /// Whose telegrams they are.
+    #[arg(long, value_enum, default_value_t = Protocol::Auto)]
+    protocol: Protocol,
+    /// Says what each byte is.
     #[arg(long)]
-    profile: Option<String>,
+    explain: bool,
 }
 
 /// Carries it out.
-pub fn run(args: Args, out: Out) -> Result<(), Failure> {
-    let text = if args.hex == "-" { from_stdin()? } else { args.hex };
-    let decoded = digits(&text).and_then(|bytes| telegram::decode(&bytes, args.dialect, args.profile));
-    match decoded {
-        Ok((dialect, reading)) => out.show(|| reading_json(dialect, &reading), || reading_text(dialect, &reading)),
+pub fn run(args: &Args, format: Format) -> Result<(), Failure> {
+    let text = input(args)?;
+    let mut lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    if lines.is_empty() {
+        lines.push("");
+    }
+    let mut is_sound = true;
+    for line in lines {
+        is_sound &= tell_line(line, args, format)?;
+    }
+    if is_sound { Ok(()) } else { Err(Failure::Told) }
+}
+
+fn input(args: &Args) -> Result<String, Failure> {
+    match (&args.file, args.hex.as_slice()) {
+        (Some(path), _) => {
+            let read = std::fs::File::open(path).and_then(|file| text_of(file));
+            read.map_err(|error| Failure::Refused(format!("{}: {error}", path.display())))
+        }
+        (None, [only]) if only == "-" => {
+            text_of(std::io::stdin()).map_err(|error| Failure::Refused(format!("stdin: {error}")))
+        }
+        (None, words) => Ok(words.join(" ")),
+    }
+}
+
+fn text_of(source: impl std::io::Read) -> std::io::Result<String> {
+    let mut text = String::new();
+    source.take(LONGEST).read_to_string(&mut text).map(|_| text)
+}
+
+/// Tells the telegrams of a line; whether all were sound.
+fn tell_line(line: &str, args: &Args, format: Format) -> Result<bool, Failure> {
+    let bytes = match digits(line) {
+        Ok(bytes) => bytes,
+        Err(fault) => return tell(Err(fault), None, format).map(|()| false),
+    };
+    let (mut at, mut is_sound) = (0, true);
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let (told, length) = match frame::front(rest, args.protocol) {
+            Ok((frame, length)) => (reply(&frame).map_err(|fault| fault.behind(frame::preamble(rest))), length),
+            Err(fault) => (Err(fault), rest.len()),
+        };
+        is_sound &= told.is_ok();
+        let parts = args.explain.then(|| explain::parts(rest.get(..length).unwrap_or_default(), args.protocol, at));
+        tell(told.map_err(|fault| fault.behind(at)), parts, format)?;
+        at += length;
+    }
+    Ok(is_sound)
+}
+
+type Told = (Vec<(&'static str, Json)>, String);
+
+fn reply(frame: &Frame) -> Result<Told, Fault> {
+    match frame {
+        Frame::Mbus(frame) => mbus::reply(frame),
+        Frame::Cjt188(frame) => cjt188::reply(frame),
+    }
+}
+
+fn tell(told: Result<Told, Fault>, parts: Option<Vec<explain::Part>>, format: Format) -> Result<(), Failure> {
+    if format == Format::Json {
+        let mut fields = told.map_or_else(|fault| vec![("error", fault.json())], |(fields, _)| fields);
+        fields.extend(parts.map(|parts| ("explain", Json::list(parts.iter().map(explain::Part::json)))));
+        return line_out(Json::Object(fields).to_string());
+    }
+    if let Some(parts) = parts {
+        line_out(parts.iter().map(explain::Part::row).collect::<Vec<_>>().join("\n"))?;
+    }
+    match told {
+        Ok((_, text)) => line_out(text),
         Err(fault) => {
-            out.failed(|| fault_json(&fault), || format!("{fault}"))?;
-            Err(Failure::Told)
+            eprintln!("hearth: {}: {fault}", fault.code);
+            Ok(())
         }
     }
 }
 
-fn from_stdin() -> Result<String, Failure> {
-    let mut text = String::new();
-    let read = std::io::stdin().take(LONGEST).read_to_string(&mut text);
-    read.map(|_| text).map_err(|error| Failure::Refused(format!("stdin: {error}")))
+/// Text goes out as it is: a JSON number of [`Json`] has digits that no float holds.
+fn line_out(text: String) -> Result<(), Failure> {
+    Out::new(Format::Table).item(|| serde_json::Value::Null, || text)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
 /// The bytes of hex digits.
@@ -58,7 +139,7 @@ fn digits(text: &str) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     let mut half = None;
     for (offset, sign) in text.chars().enumerate().filter(|(_, c)| !c.is_whitespace() && *c != ':') {
-        let wrong = || Fault::at("bad-hex", format!("'{sign}' is no hex digit: write 0-9 and a-f"), offset);
+        let wrong = || Fault::new("bad-hex", format!("'{sign}' is no hex digit: write 0-9 and a-f"), offset);
         let digit = sign.to_digit(16).and_then(|digit| u8::try_from(digit).ok()).ok_or_else(wrong)?;
         half = match half {
             None => Some(digit),
@@ -69,46 +150,10 @@ fn digits(text: &str) -> Result<Vec<u8>, Fault> {
         };
     }
     match half {
-        None if bytes.is_empty() => Err(Fault::at("empty", "there are no bytes: write hex digits".to_owned(), 0)),
+        None if bytes.is_empty() => Err(Fault::new("empty", "there are no bytes: write hex digits", 0)),
         None => Ok(bytes),
-        Some(_) => Err(Fault::at("bad-hex", "half a byte at the end: digits come in pairs".to_owned(), text.len())),
+        Some(_) => Err(Fault::new("bad-hex", "half a byte at the end: digits come in pairs", text.len())),
     }
-}
-
-fn values(reading: &Reading) -> Vec<api::Value> {
-    let message = |m: &protocol::meter::Measurement| api::Value {
-        quantity: m.quantity.name().to_owned(),
-        value: m.value,
-        unit: m.quantity.unit().to_owned(),
-    };
-    reading.measurements.iter().map(message).collect()
-}
-
-fn reading_json(dialect: Dialect, reading: &Reading) -> Value {
-    let values: Vec<_> = values(reading).iter().map(super::json::value).collect();
-    json!({
-        "dialect": dialect.name(),
-        "identity": reading.identity,
-        "values": values,
-        "meter_time": reading.meter_time.map(|time| time.to_string()),
-        "valve": reading.valve.map(protocol::meter::ValveState::name),
-        "quality": reading.quality.0,
-        "raw": hex(&reading.raw),
-    })
-}
-
-fn reading_text(dialect: Dialect, reading: &Reading) -> String {
-    let mut rows = vec![format!("dialect   {dialect}"), format!("identity  {}", reading.identity)];
-    rows.extend(values(reading).iter().map(|shown| format!("value     {}", value(shown))));
-    rows.extend(reading.meter_time.map(|time| format!("clock     {time}")));
-    rows.extend(reading.valve.map(|valve| format!("valve     {}", valve.name())));
-    rows.push(format!("quality   {:#x}", reading.quality.0));
-    rows.push(format!("raw       {}", hex(&reading.raw)));
-    rows.join("\n")
-}
-
-fn fault_json(fault: &Fault) -> Value {
-    json!({ "error": { "code": fault.code, "message": fault.message, "offset": fault.offset } })
 }
 
 #[cfg(test)]
@@ -120,12 +165,6 @@ mod tests {
         assert_eq!(digits("68 0d:0D\n68"), Ok(vec![0x68, 0x0D, 0x0D, 0x68]));
         let code = |text: &str| digits(text).expect_err("no bytes").code;
         assert_eq!([code(""), code("6"), code("6g")], ["empty", "bad-hex", "bad-hex"]);
-        assert_eq!(digits("68 6g").expect_err("no digit").offset, Some(4));
-    }
-
-    #[test]
-    fn a_fault_is_told_with_code_message_and_offset() {
-        let fault = Fault::at("bad-hex", "x".to_owned(), 4);
-        assert_eq!(fault_json(&fault).to_string(), r#"{"error":{"code":"bad-hex","message":"x","offset":4}}"#);
+        assert_eq!(digits("68 6g").expect_err("no digit").offset, 4);
     }
 }

@@ -26,7 +26,6 @@ mod rows;
 mod screen;
 mod serve;
 mod status;
-mod telegram;
 #[cfg(test)]
 mod testing;
 
@@ -127,7 +126,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Meter(command) => with_session(&at, async |session| meter::run(command, session, out).await),
         Command::Reading(command) => with_session(&at, async |session| reading::run(command, session, out).await),
         Command::Command(command) => with_runtime(command::run(command, &at, out)),
-        Command::Decode(args) => decode::run(args, out),
+        Command::Decode(args) => decode::run(&args, cli.global.output),
     }
 }
 

@@ -1,0 +1,146 @@
+//! An M-Bus reply as JSON and as a table.
+//!
+//! Promises: every record with its bytes; a value that is marked invalid is null with its error. Refuses: requests and
+//! acknowledgements, which carry no values.
+
+use protocol::mbus::frame::{Frame, ci};
+use protocol::mbus::payload::{Payload, PayloadFault, application_error};
+use protocol::mbus::record::Record;
+use protocol::mbus::value::Value;
+
+use super::fault::Fault;
+use super::json::Json;
+use super::walk::{Item, walk};
+use super::{hex, words};
+
+/// Bytes of a long frame before its data.
+const BEFORE: usize = 7;
+
+/// The fields of a reply, and its rows for people.
+pub(super) fn reply(frame: &Frame) -> Result<(Vec<(&'static str, Json)>, String), Fault> {
+    let no_answer = || Fault::new("no-answer", "a request or acknowledgement: a meter's answer is needed", 0);
+    let Frame::Long { address, ci: kind, data, .. } = frame else { return Err(no_answer()) };
+    if frame.is_from_master() {
+        return Err(no_answer());
+    }
+    if *kind == ci::ERROR {
+        let code = data.first().copied().unwrap_or_default();
+        return Err(Fault::new("refused", format!("the meter refuses: {}", application_error(code)), BEFORE));
+    }
+    let payload = Payload::parse(*kind, data).map_err(|fault| undecodable(fault, *kind, data))?;
+    let raws = raws(*kind, data);
+    let records = payload.records.iter().enumerate();
+    let fields = vec![
+        ("protocol", Json::text("mbus")),
+        ("address", Json::number(address)),
+        ("header", header(*kind, data, &payload)),
+        ("records", Json::list(records.map(|(nth, shown)| record(shown, raws.get(nth).copied().unwrap_or_default())))),
+        ("manufacturer_data", Json::maybe(payload.makers.as_deref(), |bytes| Json::text(hex(bytes)))),
+        ("more_records_follow", Json::Bool(payload.more_follow)),
+    ];
+    Ok((fields, table(*address, &payload)))
+}
+
+fn undecodable(fault: PayloadFault, kind: u8, data: &[u8]) -> Fault {
+    let offset = match fault {
+        PayloadFault::Kind(_) => BEFORE - 1,
+        PayloadFault::Header => BEFORE + data.len(),
+        PayloadFault::Records(_) => {
+            let header = Payload::header_length(kind);
+            let walked: usize = walk(data.get(header..).unwrap_or_default()).into_iter().map(Item::length).sum();
+            BEFORE + header + walked
+        }
+    };
+    Fault::new("undecodable", fault.to_string(), offset)
+}
+
+/// The bytes of each record.
+fn raws(kind: u8, data: &[u8]) -> Vec<&[u8]> {
+    if is_fixed(kind) {
+        return [8, 12].into_iter().filter_map(|first| data.get(first..first + 4)).collect();
+    }
+    let mut at = Payload::header_length(kind);
+    let mut raws = Vec::new();
+    for item in walk(data.get(at..).unwrap_or_default()) {
+        if matches!(item, Item::Record { .. }) {
+            raws.extend(data.get(at..at + item.length()));
+        }
+        at += item.length();
+    }
+    raws
+}
+
+/// 73, and 77 with the most significant byte first.
+pub(super) const fn is_fixed(kind: u8) -> bool {
+    kind & !4 == ci::FIXED
+}
+
+fn header(kind: u8, data: &[u8], payload: &Payload) -> Json {
+    let access = match kind {
+        ci::SHORT_HEADER => data.first(),
+        _ if is_fixed(kind) => data.get(4),
+        _ => None,
+    };
+    let access = payload.header.map(|header| header.access).or(access.copied());
+    if access.is_none() {
+        return Json::Null;
+    }
+    let id = payload.header.map(|header| header.id).or(payload.id);
+    Json::Object(vec![
+        ("id", Json::maybe(id, |id| Json::text(format!("{id:08X}")))),
+        ("manufacturer", Json::maybe(payload.header, |h| Json::text(words::manufacturer(h.manufacturer)))),
+        ("version", Json::maybe(payload.header, |h| Json::number(h.version))),
+        ("medium", Json::maybe(payload.header, |h| Json::text(words::medium(h.medium)))),
+        ("access_no", Json::maybe(access, Json::number)),
+        ("status", Json::text(format!("{:02X}", payload.status.0))),
+    ])
+}
+
+fn record(record: &Record, raw: &[u8]) -> Json {
+    let error = matches!(record.value, Value::Invalid)
+        .then(|| record.notes.last().map_or_else(|| "invalid value".to_owned(), ToString::to_string));
+    Json::Object(vec![
+        ("storage", Json::number(record.place.storage)),
+        ("tariff", Json::number(record.place.tariff)),
+        ("subunit", Json::number(record.place.subunit)),
+        ("function", Json::text(words::function(record.place.function))),
+        ("quantity", Json::text(words::quantity(&record.name))),
+        ("unit", Json::text(record.unit)),
+        ("value", value(&record.value)),
+        ("raw", Json::text(hex(raw))),
+        ("error", Json::maybe(error, Json::Text)),
+        ("notes", Json::list(record.notes.iter().map(|note| Json::text(note.as_ref())))),
+    ])
+}
+
+fn value(value: &Value) -> Json {
+    match value {
+        Value::Number(amount) => Json::Number(amount.exact()),
+        Value::Time(point) => Json::text(point.to_string()),
+        Value::Text(text) => Json::text(text.as_str()),
+        Value::Bytes(bytes) => Json::text(hex(bytes)),
+        Value::Invalid | Value::Nothing => Json::Null,
+    }
+}
+
+fn table(address: u8, payload: &Payload) -> String {
+    let identity = payload.identity().unwrap_or_default();
+    let mut rows = vec![format!("mbus address {address} {identity}")];
+    rows.extend(payload.records.iter().map(|record| {
+        let place = record.place;
+        let notes = record.notes.join(", ");
+        let name = words::quantity(&record.name);
+        let text = format!(
+            "  {:<14} {:>4} {:>3} {:>3}  {name:<28} {} {} {notes}",
+            words::function(place.function),
+            place.storage,
+            place.tariff,
+            place.subunit,
+            record.value,
+            record.unit
+        );
+        text.trim_end().to_owned()
+    }));
+    rows.extend(payload.makers.as_ref().map(|bytes| format!("  manufacturer data {}", hex(bytes))));
+    rows.join("\n")
+}
