@@ -63,7 +63,7 @@ pub fn run(args: &Args, format: Format) -> Result<(), Failure> {
 fn input(args: &Args) -> Result<String, Failure> {
     match (&args.file, args.hex.as_slice()) {
         (Some(path), _) => {
-            let read = std::fs::File::open(path).and_then(|file| text_of(file));
+            let read = std::fs::File::open(path).and_then(text_of);
             read.map_err(|error| Failure::Refused(format!("{}: {error}", path.display())))
         }
         (None, [only]) if only == "-" => {

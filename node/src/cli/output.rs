@@ -39,17 +39,6 @@ impl Out {
         }
     }
 
-    /// A failure that programs read on stdout, and people on stderr.
-    pub fn failed(self, json: impl FnOnce() -> Value, text: impl FnOnce() -> String) -> Result<(), Failure> {
-        match self.format {
-            Format::Json => write(&json().to_string()),
-            Format::Table => {
-                eprintln!("hearth: {}", text());
-                Ok(())
-            }
-        }
-    }
-
     /// One item of a stream: one line.
     pub fn item(self, json: impl FnOnce() -> Value, text: impl FnOnce() -> String) -> Result<(), Failure> {
         match self.format {

@@ -47,7 +47,7 @@ impl fmt::Display for Json {
             Self::Bool(is) => is.fmt(f),
             Self::Number(digits) => f.write_str(digits),
             Self::Text(text) => quoted(text, f),
-            Self::List(items) => separated(f, ['[', ']'], items, |item, f| item.fmt(f)),
+            Self::List(items) => separated(f, ['[', ']'], items, std::fmt::Display::fmt),
             Self::Object(fields) => separated(f, ['{', '}'], fields, |(name, value), f| {
                 quoted(name, f)?;
                 write!(f, ":{value}")

@@ -16,8 +16,11 @@ use super::{hex, words};
 /// Bytes of a long frame before its data.
 const BEFORE: usize = 7;
 
+/// The fields of an object, in their order.
+type Fields = Vec<(&'static str, Json)>;
+
 /// The fields of a reply, and its rows for people.
-pub(super) fn reply(frame: &Frame) -> Result<(Vec<(&'static str, Json)>, String), Fault> {
+pub(super) fn reply(frame: &Frame) -> Result<(Fields, String), Fault> {
     let no_answer = || Fault::new("no-answer", "a request or acknowledgement: a meter's answer is needed", 0);
     let Frame::Long { address, ci: kind, data, .. } = frame else { return Err(no_answer()) };
     if frame.is_from_master() {

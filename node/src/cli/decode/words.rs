@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use protocol::mbus::record::Function;
 
 /// The name of a record's quantity.
+#[expect(clippy::ptr_arg, reason = "a word of the tables is told from a text of the meter")]
 pub(super) fn quantity(name: &Cow<'static, str>) -> String {
     match name {
         Cow::Owned(text) => text.clone(),
