@@ -10,5 +10,6 @@ mod gather;
 pub mod mbus;
 pub mod meter;
 pub mod modbus;
+mod named;
 pub mod profile;
 mod stream;

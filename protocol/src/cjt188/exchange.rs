@@ -13,12 +13,13 @@ use std::time::Duration;
 use super::frame::{self, Frame, FrameFault, Scanner, control};
 use super::heat::Status;
 use super::payload::{Current, PayloadFault};
+use super::profile::Profile;
 use super::reading;
 use super::reply::{CLOSE, Lead, OPEN, di};
 use crate::bytes::Cursor;
 use crate::dialogue::{Answer, LineFault, Refusal, Step, Target};
 use crate::meter::{Action, Address};
-use crate::profile::{self, Cjt188Profile};
+use crate::profile;
 
 /// The most bytes listened to for one request, in bytes: a babbling line is not waited out.
 const MOST_HEARD: usize = 2048;
@@ -34,7 +35,7 @@ const SER_CONSTANTS: [u8; 2] = [0x12, 0x00];
 pub struct Dialogue {
     target: Target,
     action: Action,
-    profile: Option<&'static Cjt188Profile>,
+    profile: Option<&'static Profile>,
     phase: Phase,
     /// Requests sent so far; the number of the last is its SER.
     sent: u8,

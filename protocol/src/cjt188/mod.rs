@@ -9,6 +9,7 @@ pub mod exchange;
 pub mod frame;
 pub mod heat;
 pub mod payload;
+pub mod profile;
 mod reading;
 pub mod reply;
 pub mod unit;

@@ -5,15 +5,15 @@
 
 use super::frame::Frame;
 use super::heat::{Heat, Shown};
+use super::profile::{Column, HeatField, Profile};
 use crate::amount::{Amount, Unit};
 use crate::gather::Gathering;
 use crate::meter::{Address, Quality, Reading};
-use crate::profile::{Cjt188Column, Cjt188Profile, HeatField};
 
 /// Years before this one are a clock never set.
 const FIRST_YEAR: u16 = 2000;
 
-pub(super) fn assemble(heat: &Heat, profile: &Cjt188Profile, frame: &Frame) -> Reading {
+pub(super) fn assemble(heat: &Heat, profile: &Profile, frame: &Frame) -> Reading {
     let mut gathering = Gathering::default();
     for column in &profile.columns {
         gathering.put(column.quantity, amount(heat, column));
@@ -30,7 +30,7 @@ pub(super) fn assemble(heat: &Heat, profile: &Cjt188Profile, frame: &Frame) -> R
     Reading { identity, measurements, meter_time: heat.clock, valve: heat.status.valve(), quality, raw }
 }
 
-fn amount(heat: &Heat, column: &Cjt188Column) -> Option<Amount> {
+fn amount(heat: &Heat, column: &Column) -> Option<Amount> {
     let decimals = i32::from(column.decimals);
     let shown = |shown: &Shown| shown.amount(decimals);
     let bare = |digits: Option<u32>, unit| digits.map(|digits| Amount::decimal(digits.into(), -decimals, unit));

@@ -15,11 +15,12 @@ use std::time::Duration;
 
 use super::frame::{self, Frame, FrameFault, Scanner, ci, control};
 use super::payload::{Payload, application_error};
+use super::profile::Profile;
 use super::reading;
 use super::selection::Selection;
 use crate::dialogue::{Answer, LineFault, Refusal, Step, Target};
 use crate::meter::{Action, Address, Quality};
-use crate::profile::{self, MbusProfile};
+use crate::profile;
 
 /// The most telegrams joined into one answer: some meters announce more for ever.
 pub const MOST_TELEGRAMS: usize = 16;
@@ -35,7 +36,7 @@ const ANSWER_FIXED: Duration = Duration::from_millis(50);
 pub struct Dialogue {
     target: Target,
     action: Action,
-    profile: Option<&'static MbusProfile>,
+    profile: Option<&'static Profile>,
     stage: Stage,
     phase: Phase,
     /// Repeats left for the frame of this stage.

@@ -12,6 +12,7 @@ mod fixed;
 pub mod frame;
 pub mod header;
 pub mod payload;
+pub mod profile;
 mod reading;
 pub mod record;
 pub mod reply;

@@ -1,21 +1,21 @@
 //! Records to a reading, as a profile says.
 //!
 //! ```text
-//!   Payload, Payload ..  +  MbusProfile  -->  measurements, clock, valve, doubts
+//!   Payload, Payload ..  +  Profile  -->  measurements, clock, valve, doubts
 //! ```
 //!
 //! Promises: only plain records at the place the profile names become values. Refuses: guessing among the rest.
 
 use super::payload::Payload;
+use super::profile::{Profile, Valve};
 use super::record::{Place, Record};
 use super::value::Value;
 use super::vif::Meaning;
 use crate::gather::Gathering;
 use crate::meter::{CivilTime, Quality, Reading, ValveState};
-use crate::profile::{MbusProfile, MbusValve};
 
 /// The reading in the telegrams of one answer; `asked` stands for the identity where the meter gave none.
-pub(super) fn assemble(telegrams: &[Payload], profile: &MbusProfile, asked: String, raw: Vec<u8>) -> Reading {
+pub(super) fn assemble(telegrams: &[Payload], profile: &Profile, asked: String, raw: Vec<u8>) -> Reading {
     let records: Vec<&Record> = telegrams.iter().flat_map(|telegram| &telegram.records).collect();
     let mut gathering = Gathering::default();
     telegrams.iter().for_each(|telegram| gathering.doubt(telegram.status.quality()));
@@ -50,7 +50,7 @@ fn clock(records: &[&Record], gathering: &mut Gathering) -> Option<CivilTime> {
     time
 }
 
-fn valve_state(records: &[&Record], valve: &MbusValve) -> Option<ValveState> {
+fn valve_state(records: &[&Record], valve: &Valve) -> Option<ValveState> {
     let record = records.iter().find(|record| record.is(valve.record, Place::CURRENT))?;
     match &record.value {
         Value::Number(amount) => valve.state(amount.fixed()?.value),

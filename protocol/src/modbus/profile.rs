@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::payload::{Request, Table};
 use super::register::{Kind, Named, Order, Scale};
 use crate::meter::{Action, Quantity, ValveState};
-use crate::profile::quantity;
+use crate::named::quantity;
 
 /// The profile of one model.
 #[derive(Debug, Clone, Deserialize)]
