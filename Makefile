@@ -55,7 +55,14 @@ smoke: release ## the released programs in a short demo
 	./target/release/hearth demo --exit-after 20s
 
 .PHONY: bench
-bench: release ## 20 kills of the leader and 20 of a follower: how long until the others go on (about 9 minutes)
+bench: bench-efficiency bench-failover ## every measurement below, one after the other
+
+.PHONY: bench-efficiency
+bench-efficiency: release ## 60 meters on lines of 300, 2400 and 9600 bit/s: how much of the lines' time is used (about 11 minutes)
+	./target/release/chaos efficiency
+
+.PHONY: bench-failover
+bench-failover: release ## 20 kills of the leader and 20 of a follower: how long until the others go on (about 9 minutes)
 	./target/release/chaos failover --runs 20
 
 .PHONY: audit

@@ -4,11 +4,14 @@
 //!   field   lines of simulated meters on real sockets and terminals --writes--> ledger
 //!   judge   ledger + the product's tables  ---------------------------------->  kept | broken
 //!   failover   field + real processes of the product, killed  -------------->  how long, kept | broken
+//!   efficiency   field + one real process       ---------------------->  how much of a line's time is used
 //! ```
 //!
 //! Promises: knows the product only by its wires, its import files and its tables. Refuses: linking it.
 
 pub mod clock;
+pub mod cluster;
+pub mod efficiency;
 pub mod failover;
 pub mod field;
 pub mod judge;

@@ -4,18 +4,19 @@
 //! good order, or for promises that were kept. Refuses: talking to the product.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use chaos::failover;
 use chaos::field::Field;
 use chaos::field::config::Config;
 use chaos::field::generate::{self, Numbers};
 use chaos::judge::{self, Options};
 use chaos::ledger;
+use chaos::{efficiency, failover};
 use clap::{Args, Parser, Subcommand};
+use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How often a running field makes sure that its ledger still can be written.
@@ -37,6 +38,9 @@ enum Command {
     /// Kills nodes of a real cluster and measures how long it is without them; exit code 1 where a run did not finish
     /// in time, or two nodes spoke on one line at once
     Failover(FailoverArgs),
+    /// Polls slow lines and measures how much of their time is used, and what dead meters cost the live ones; exit code
+    /// 1 where a live meter was late because of them
+    Efficiency(EfficiencyArgs),
 }
 
 #[derive(Debug, Args)]
@@ -94,15 +98,37 @@ struct FailoverArgs {
     /// How many kills of the leader, and as many of a follower
     #[arg(long, default_value_t = 20)]
     runs: u32,
-    /// The binary of the product; else the one beside this program
-    #[arg(long, env = "HEARTH_BIN")]
-    hearth: Option<PathBuf>,
     /// How many lines
     #[arg(long, default_value_t = 40)]
     lines: u32,
     /// How many meters in all
     #[arg(long, default_value_t = 800)]
     meters: u32,
+    #[command(flatten)]
+    bench: BenchArgs,
+}
+
+#[derive(Debug, Args)]
+struct EfficiencyArgs {
+    /// The speeds of the lines, bit/s; may be repeated
+    #[arg(long = "baud", value_delimiter = ',', default_values_t = [300, 2400, 9600])]
+    bauds: Vec<u32>,
+    /// Live meters on each line
+    #[arg(long, default_value_t = 60)]
+    meters: u32,
+    /// Slots looked at on the lines with and without dead meters
+    #[arg(long, default_value_t = 8)]
+    slots: u32,
+    #[command(flatten)]
+    bench: BenchArgs,
+}
+
+/// What every measurement takes.
+#[derive(Debug, Args)]
+struct BenchArgs {
+    /// The binary of the product; else the one beside this program
+    #[arg(long, env = "HEARTH_BIN")]
+    hearth: Option<PathBuf>,
     /// The seed of physics and dice
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -120,6 +146,7 @@ async fn main() -> ExitCode {
         Command::Field(args) => serve(args).await,
         Command::Judge(args) => judge(args).await,
         Command::Failover(args) => failover(args).await,
+        Command::Efficiency(args) => efficiency(args).await,
     };
     done.unwrap_or_else(|error| {
         eprintln!("chaos: {error:#}");
@@ -195,24 +222,46 @@ async fn judge(args: JudgeArgs) -> Result<ExitCode> {
 }
 
 async fn failover(args: FailoverArgs) -> Result<ExitCode> {
-    let FailoverArgs { runs, lines, meters, seed, .. } = args;
-    let hearth = args.hearth.map_or_else(beside, Ok)?;
+    let FailoverArgs { runs, lines, meters, bench } = args;
+    let (hearth, seed) = (bench.hearth()?, bench.seed);
     let options = failover::Options { hearth, runs, lines, meters, seed }.checked()?;
-    let mut scratch = tempfile::Builder::new().prefix("chaos-failover-").tempdir().context("a scratch directory")?;
-    let dir = args.dir.unwrap_or_else(|| scratch.path().to_owned());
-    let measured = tokio::select! {
-        measured = failover::run(&options, &dir) => measured,
-        stopped = tokio::signal::ctrl_c() => Err(stopped.map_or_else(Into::into, |()| anyhow!("interrupted"))),
-    };
-    let is_kept = measured.as_ref().is_ok_and(failover::report::Report::is_kept);
-    if !is_kept {
-        eprintln!("chaos: logs and ledger stay in {}", dir.display());
-        scratch.disable_cleanup(dir == scratch.path());
+    bench.measure(async |dir| failover::run(&options, dir).await, |report| (report.is_kept(), report.table())).await
+}
+
+async fn efficiency(args: EfficiencyArgs) -> Result<ExitCode> {
+    let EfficiencyArgs { bauds, meters, slots, bench } = args;
+    let (hearth, seed) = (bench.hearth()?, bench.seed);
+    let options = efficiency::Options { hearth, bauds, meters, slots, seed }.checked()?;
+    bench.measure(async |dir| efficiency::run(&options, dir).await, |report| (report.is_kept(), report.table())).await
+}
+
+impl BenchArgs {
+    fn hearth(&self) -> Result<PathBuf> {
+        self.hearth.clone().map_or_else(beside, Ok)
     }
-    let report = measured?;
-    let text = if args.json { serde_json::to_string(&report)? + "\n" } else { report.table() };
-    std::io::stdout().write_all(text.as_bytes()).context("standard output")?;
-    Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::from(1) })
+
+    /// Measures in a directory of its own, which is kept where the end was not good, and prints the report.
+    async fn measure<R: Serialize>(
+        self,
+        run: impl AsyncFnOnce(&Path) -> Result<R>,
+        judged: impl Fn(&R) -> (bool, String),
+    ) -> Result<ExitCode> {
+        let mut scratch = tempfile::Builder::new().prefix("chaos-").tempdir().context("a scratch directory")?;
+        let dir = self.dir.unwrap_or_else(|| scratch.path().to_owned());
+        let measured = tokio::select! {
+            measured = run(&dir) => measured,
+            stopped = tokio::signal::ctrl_c() => Err(stopped.map_or_else(Into::into, |()| anyhow!("interrupted"))),
+        };
+        let is_kept = measured.as_ref().is_ok_and(|report| judged(report).0);
+        if !is_kept {
+            eprintln!("chaos: logs and ledger stay in {}", dir.display());
+            scratch.disable_cleanup(dir == scratch.path());
+        }
+        let report = measured?;
+        let text = if self.json { serde_json::to_string(&report)? + "\n" } else { judged(&report).1 };
+        std::io::stdout().write_all(text.as_bytes()).context("standard output")?;
+        Ok(if is_kept { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    }
 }
 
 /// The product's binary in the directory of this one.

@@ -1,24 +1,13 @@
 //! Real nodes are killed: the program that measures them says so in its own words.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs)]
 
-use std::path::{Path, PathBuf};
+mod support;
+
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
-
-const CHAOS: &str = env!("CARGO_BIN_EXE_chaos");
-
-/// The product's binary, where it was built; it has to be on a machine that checks everything.
-fn hearth() -> Option<PathBuf> {
-    let path = Path::new(CHAOS).with_file_name("hearth");
-    let is_there = path.is_file();
-    let is_checked = std::env::var("CI").is_ok_and(|ci| ci == "true");
-    assert!(is_there || !is_checked, "{}: build it first (cargo build -p node)", path.display());
-    if !is_there {
-        eprintln!("not tested: {} was not built", path.display());
-    }
-    is_there.then_some(path)
-}
+use support::{CHAOS, hearth};
 
 fn failover(hearth: &Path, lines: &str) -> Output {
     let args = ["failover", "--runs", "1", "--meters", "24", "--json", "--lines", lines];

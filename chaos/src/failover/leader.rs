@@ -13,8 +13,8 @@ use tokio::time::{sleep, timeout};
 use tonic::transport::Channel;
 
 use super::RUN_LIMIT;
-use super::cluster::Cluster;
-use super::process::Process;
+use crate::cluster::Cluster;
+use crate::cluster::process::Process;
 
 /// For one attempt at a command; doubled with every attempt that gets no answer: on a slow machine none would get one.
 const ATTEMPT_LIMIT: Duration = Duration::from_millis(200);

@@ -11,11 +11,9 @@
 //! and a wait that reached it is a failure by name; no process is left behind. Refuses: setting the nodes up any
 //! different from their defaults, except for the time a node must be up before it may vote.
 
-pub mod cluster;
 pub mod dice;
 pub mod leader;
 pub mod node;
-pub mod process;
 pub mod report;
 pub mod settle;
 pub mod witness;
@@ -25,18 +23,20 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::cluster::Cluster;
 use crate::field::Field;
 use crate::field::config::Config;
 use crate::field::generate::{self, Numbers};
 use crate::judge::facts::Facts;
 use crate::judge::overlap;
 use crate::ledger;
-use cluster::Cluster;
 use dice::Dice;
 use report::{Memory, Report};
 use settle::Settled;
 use witness::Witness;
 
+/// How many nodes there are.
+pub const NODES: u8 = 3;
 /// How long a cluster may take to go on after a kill: beyond this the run has failed.
 pub const RUN_LIMIT: Duration = Duration::from_secs(30);
 /// How long a cluster may take to come to rest: all vote, all lines are held, spread and polled.
@@ -44,7 +44,7 @@ pub const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 /// A kill comes at any moment of this time: the nodes' timers, leases and slots are wherever they are.
 const RANDOM_WAIT: Duration = Duration::from_secs(5);
 /// Fewer lines than nodes could not be spread.
-const LEAST_LINES: u32 = cluster::NODES as u32;
+const LEAST_LINES: u32 = NODES as u32;
 /// One terminal for so many lines.
 const LINES_PER_TERMINAL: u32 = 10;
 /// Seconds between the slots of each meter.
@@ -110,7 +110,7 @@ async fn measure(
     witness: &Witness,
     report: &mut Report,
 ) -> Result<()> {
-    let cluster = Cluster::start(&options.hearth, dir).await?;
+    let cluster = Cluster::start(&options.hearth, dir, NODES).await?;
     cluster.import(config, field.endpoints()).await?;
     let settled = Settled::new(witness, options.lines);
     let meters = config.lines.iter().flat_map(|line| &line.named).map(|meter| meter.name.as_str()).collect();

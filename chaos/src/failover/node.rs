@@ -10,10 +10,10 @@ use protocol::api::admin::NodeRole;
 use tokio::time::sleep;
 
 use super::RUN_LIMIT;
-use super::cluster::{Cluster, LOOK_EVERY};
 use super::dice::Dice;
 use super::witness::Witness;
 use crate::clock::Stamp;
+use crate::cluster::{Cluster, LOOK_EVERY};
 
 /// How long it took, from the kill.
 #[derive(Debug, Clone, Copy)]

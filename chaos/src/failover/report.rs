@@ -9,9 +9,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Options;
-use super::cluster::Cluster;
 use super::leader::LeaderRun;
 use super::node::NodeRun;
+use crate::cluster::Cluster;
+use crate::cluster::process::Process;
 use crate::judge::{EXAMPLES_PER_KIND, Finding};
 
 /// Bytes in a mebibyte.
@@ -100,7 +101,7 @@ fn median(values: &[u64]) -> Option<u64> {
 impl Memory {
     /// Of the nodes that run.
     pub fn of(cluster: &Cluster) -> Option<Self> {
-        let bytes = |node: &super::process::Process| Some((node.name.clone(), node.resident_bytes()?));
+        let bytes = |node: &Process| Some((node.name.clone(), node.resident_bytes()?));
         let nodes: BTreeMap<String, u64> = cluster.nodes().iter().filter_map(bytes).collect();
         let values: Vec<u64> = nodes.values().copied().collect();
         Some(Self { median_bytes: median(&values)?, max_bytes: *values.iter().max()?, nodes })

@@ -13,10 +13,10 @@ use anyhow::{Context, Result, ensure};
 use protocol::api::admin::{LineCounts, NodeHealth, NodeRole, StatusReply};
 use tokio::time::sleep;
 
-use super::SETTLE_LIMIT;
-use super::cluster::{Cluster, LOOK_EVERY, NODES};
 use super::witness::Witness;
+use super::{NODES, SETTLE_LIMIT};
 use crate::clock::Stamp;
+use crate::cluster::{Cluster, LOOK_EVERY};
 
 /// A node has its share with at least this many percent of what an even spread would give it: lines differ in weight.
 const LEAST_SHARE_PERCENT: u64 = 50;

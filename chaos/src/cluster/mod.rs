@@ -1,6 +1,8 @@
-//! Three `hearth` processes that are one cluster.
+//! Several `hearth` processes that are one cluster.
 //!
-//! Promises: a node that is down is not asked. Refuses: waiting for the cluster to come to rest (`settle` does).
+//! Promises: a node that is down is not asked. Refuses: waiting for the cluster to come to rest.
+
+pub mod process;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,11 +13,9 @@ use protocol::api::admin::{
 };
 use tokio::time::sleep;
 
-use super::process::Process;
 use crate::field::config::{Config, LineConfig};
+use process::Process;
 
-/// How many nodes there are.
-pub const NODES: u8 = 3;
 /// For a node that was just started to answer.
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// From look to look.
@@ -30,13 +30,13 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a new cluster with its files in `dir`.
-    pub async fn start(hearth: &Path, dir: &Path) -> Result<Self> {
+    /// Starts a new cluster of `count` nodes with its files in `dir`.
+    pub async fn start(hearth: &Path, dir: &Path, count: u8) -> Result<Self> {
         let mut nodes: Vec<Process> = Vec::new();
-        for number in 1..=NODES {
+        for number in 1..=count {
             let mut node = Process::new(hearth, dir, number)?;
             match nodes.first() {
-                None => node.command("init", &["--cluster-name", "failover"]).await?,
+                None => node.command("init", &["--cluster-name", "chaos"]).await?,
                 Some(first) => node.command("join", &["--peer", &first.address.to_string()]).await?,
             }
             node.start()?;
