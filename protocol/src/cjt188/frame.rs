@@ -16,21 +16,8 @@
 use crate::bytes::{Cursor, checksum};
 use crate::stream::{Probe, Stream};
 
+pub use super::control;
 pub use crate::stream::FrameFault;
-
-/// Control field values and bits.
-pub mod control {
-    /// Set in every frame a meter sends.
-    pub const FROM_METER: u8 = 0x80;
-    /// Set in a meter's refusal.
-    pub const ERROR: u8 = 0x40;
-    /// Read data.
-    pub const READ: u8 = 0x01;
-    /// Read the meter's address.
-    pub const READ_ADDRESS: u8 = 0x03;
-    /// Write data: valve, clock.
-    pub const WRITE: u8 = 0x04;
-}
 
 /// The address everyone answers to: for lines with one meter.
 pub const ANYONE: [u8; 7] = [0xAA; 7];
