@@ -27,6 +27,12 @@ pub const WRITE_ADDRESS: u8 = 0x15;
 /// Write the base count: what the mechanical register shows.
 pub const WRITE_BASE: u8 = 0x16;
 
+/// Whether anyone sends this function: one of the standard, or a maker's.
+pub const fn is_known(control: u8) -> bool {
+    let function = control & FUNCTION;
+    matches!(function, READ | READ_ADDRESS | WRITE | READ_KEY_VERSION | WRITE_ADDRESS | WRITE_BASE | MAKERS..)
+}
+
 /// What a frame with this control field asks or answers, in words.
 pub const fn word(control: u8) -> &'static str {
     match control & FUNCTION {

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! Promises: [`Frame::encode`] and [`Scanner`] are each other's inverse; masters and simulated meters use both.
-//! Refuses: frames of more than [`MOST_DATA`] data bytes or with a C no one sends (a request with the error bit), and
-//! to know what the data say.
+//! Refuses: frames of more than [`MOST_DATA`] data bytes or with a C no one sends (a request with the error bit, a
+//! reserved function): in noise they come up by chance; and to know what the data say.
 
 use crate::bytes::{Cursor, checksum};
 use crate::stream::{Probe, Stream};
@@ -126,7 +126,7 @@ fn probe_body(front: &[u8], rest: &[u8]) -> Option<Probe<Frame>> {
     let control = cursor.byte()?;
     let length = usize::from(cursor.byte()?);
     let is_refused_request = control & (control::FROM_METER | control::ERROR) == control::ERROR;
-    if length > MOST_DATA || is_refused_request {
+    if length > MOST_DATA || is_refused_request || !control::is_known(control) {
         return Some(Probe::Noise);
     }
     let data = cursor.take(length)?;

@@ -83,7 +83,7 @@ fn setting(code: u16, is_answer: bool, rest: &[u8], layout: Option<Layout>, cutt
         }
         (di::KEY_VERSION, [_]) => cutter.cut(1, "version of the key"),
         (di::ADDRESS | di::SET_ADDRESS, [_, _, _, _, _, _, _]) => {
-            cutter.cut(7, "address, least significant byte first")
+            cutter.cut(7, "address, least significant byte first");
         }
         (di::SET_CLOCK, [_, _, _, _, _, _, _]) => cutter.cut(7, "clock, BCD"),
         (di::PRICES, _) if is_answer && layout.is_some() => {
