@@ -12,9 +12,9 @@ use serde::Deserialize;
 
 use super::body;
 use super::digits::{self, BodyFault};
+use super::fault::PayloadFault;
+use super::field::HeatField;
 use super::heat::Heat;
-use super::payload::PayloadFault;
-use super::profile::HeatField;
 use super::status::Status;
 use super::unit::UnitCode;
 use crate::amount::{Amount, Dimension, Unit};

@@ -41,14 +41,17 @@ enum Stage {
 impl Dialogue {
     /// A dialogue that asks `action` of `target`.
     pub fn new(target: &Target, action: Action) -> Self {
-        let stage = match named(target) {
-            Ok(profile) => {
-                let request = request(profile, address(target), action);
-                Stage::Asking { profile, current: Box::new(Transaction::new(request, target.timing)) }
-            }
-            Err(text) => Stage::Over(refused(text)),
-        };
-        Self { stage, action, unread: None }
+        match named(target) {
+            Ok(profile) => Self::by(profile, target, action),
+            Err(text) => Self { stage: Stage::Over(refused(text)), action, unread: None },
+        }
+    }
+
+    /// The same by a profile that is at hand.
+    fn by(profile: &'static Profile, target: &Target, action: Action) -> Self {
+        let request = request(profile, profile.turned(address(target)), action);
+        let current = Box::new(Transaction::new(request, target.timing));
+        Self { stage: Stage::Asking { profile, current }, action, unread: None }
     }
 
     /// What to do next.
@@ -156,3 +159,6 @@ pub(super) const fn address(target: &Target) -> [u8; 7] {
         Address::MbusPrimary(_) | Address::MbusSecondary { .. } | Address::ModbusUnit(_) => ANYONE,
     }
 }
+
+#[cfg(test)]
+mod tests;

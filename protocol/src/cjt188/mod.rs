@@ -12,6 +12,8 @@ pub mod body;
 pub mod control;
 pub mod digits;
 pub mod exchange;
+pub mod fault;
+pub mod field;
 pub mod frame;
 pub mod heat;
 pub mod identifier;

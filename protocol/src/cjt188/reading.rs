@@ -12,10 +12,11 @@
 use super::binary::Binary;
 use super::body::Body;
 use super::digits::Shown;
+use super::field::HeatField;
 use super::frame::Frame;
 use super::heat::Heat;
 use super::payload::Data;
-use super::profile::{Column, HeatField, Profile};
+use super::profile::{Column, Profile};
 use super::water::Water;
 use crate::amount::{Amount, Unit};
 use crate::gather::Gathering;
@@ -46,7 +47,7 @@ pub(super) fn assemble(data: &Data, profile: &Profile, frame: &Frame) -> Reading
     ];
     doubts.into_iter().filter(|(is_so, _)| *is_so).for_each(|(_, doubt)| gathering.doubt(doubt));
     let (measurements, quality) = gathering.finish();
-    let identity = Address::Cjt188(frame.address).to_string();
+    let identity = Address::Cjt188(profile.turned(frame.address)).to_string();
     let raw = frame.encode_after(0);
     Reading { identity, measurements, meter_time: clock, valve: status.valve(), quality, raw }
 }
@@ -105,4 +106,109 @@ const fn of_water(water: &Water, field: HeatField) -> Option<&Shown> {
 fn of_binary(binary: &Binary, field: HeatField, decimals: i32) -> Option<Option<Amount>> {
     let (_, number) = binary.numbers.iter().find(|(held, _)| *held == field)?;
     Some(number.map(|number| number.scaled(-decimals, number.unit())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::digits::Shown;
+    use super::super::profile::sample;
+    use super::super::status::Status;
+    use super::super::unit::UnitCode;
+    use super::*;
+    use crate::meter::{CivilTime, Quantity};
+
+    const CLOCK: CivilTime = CivilTime { year: 2026, month: 11, day: 12, hour: 13, minute: 14, second: 15 };
+
+    const fn shown(digits: u32, unit: UnitCode) -> Shown {
+        Shown { digits: Some(digits), unit }
+    }
+
+    const fn heat() -> Heat {
+        Heat {
+            settled: shown(100, UnitCode::KWh),
+            energy: shown(300, UnitCode::KWh),
+            power: shown(0, UnitCode::KW),
+            flow: shown(0, UnitCode::M3PerHour),
+            volume: shown(0, UnitCode::M3),
+            supply_temp: Some(6514),
+            return_temp: Some(4115),
+            hours: Some(28),
+            clock: Some(CLOCK),
+            status: Status([0, 0]),
+        }
+    }
+
+    fn read(data: &Data, meter_type: u8, edit: impl FnOnce(&mut Profile)) -> Reading {
+        let mut profile = sample("", "").expect("a profile");
+        edit(&mut profile);
+        let frame = Frame { meter_type, address: [0x11; 7], control: 0x81, data: Vec::new() };
+        assemble(data, &profile, &frame)
+    }
+
+    fn generic(data: &Data, meter_type: u8) -> Reading {
+        read(data, meter_type, |_| {})
+    }
+
+    #[test]
+    fn heat_cold_and_both_are_told_by_the_type_and_a_settled_total_is_never_a_current_one() {
+        let energies = |meter_type| {
+            let reading = generic(&Data::Heat(heat()), meter_type);
+            (reading.value(Quantity::Energy), reading.value(Quantity::CoolingEnergy))
+        };
+        let (one, three) = (3_600_000, 10_800_000);
+        assert_eq!(energies(0x20), (Some(three), None));
+        assert_eq!(energies(0x21), (None, Some(three)));
+        assert_eq!(energies(0x22), (Some(three), Some(one)));
+        for unclear in [0x25, 0x26, 0x27] {
+            assert_eq!(energies(unclear), (Some(three), None));
+        }
+        assert_eq!(generic(&Data::Heat(heat()), 0x20).quality, Quality(0));
+    }
+
+    #[test]
+    fn a_profile_may_say_that_what_stands_first_is_cold() {
+        let first = |profile: &mut Profile| {
+            let cold = profile.columns.iter_mut().filter(|column| column.quantity == Quantity::CoolingEnergy);
+            cold.for_each(|column| column.field = HeatField::Settled);
+        };
+        let reading = read(&Data::Heat(heat()), 0x20, first);
+        assert_eq!(reading.value(Quantity::CoolingEnergy), Some(3_600_000));
+    }
+
+    #[test]
+    fn decimals_are_the_profiles() {
+        let whole = |profile: &mut Profile| profile.columns.iter_mut().for_each(|column| column.decimals = 0);
+        assert_eq!(read(&Data::Heat(heat()), 0x20, whole).value(Quantity::Energy), Some(1_080_000_000));
+    }
+
+    #[test]
+    fn water_and_gas_have_a_volume_and_nothing_is_missed() {
+        let volume = shown(123_456, UnitCode::M3);
+        let water = Water { volume, settled: shown(1, UnitCode::M3), clock: Some(CLOCK), status: Status([0b101, 0]) };
+        for meter_type in [0x10, 0x11, 0x12, 0x13, 0x30] {
+            let reading = generic(&Data::Water(water), meter_type);
+            assert_eq!(reading.value(Quantity::Volume), Some(1_234_560_000));
+            assert_eq!((reading.measurements.len(), reading.valve), (1, Some(ValveState::Closed)));
+            assert_eq!((reading.meter_time, reading.quality), (Some(CLOCK), Quality::LOW_BATTERY));
+        }
+        let lost = Water { volume: Shown { digits: None, ..volume }, ..water };
+        let reading = generic(&Data::Water(lost), 0x10);
+        assert!(reading.measurements.is_empty() && reading.quality.has(Quality::INVALID_VALUE));
+    }
+
+    #[test]
+    fn what_is_implausible_is_kept_and_said_so() {
+        let boiling = Heat { supply_temp: Some(999_999), ..heat() };
+        let reading = generic(&Data::Heat(boiling), 0x20);
+        assert_eq!((reading.value(Quantity::SupplyTemp), reading.quality), (Some(9_999_990), Quality::IMPLAUSIBLE));
+        for (year, quality) in
+            [(11, Quality::CLOCK_OFF), (1999, Quality::CLOCK_OFF), (2100, Quality::CLOCK_OFF), (2099, Quality(0))]
+        {
+            let clock = Some(CivilTime { year, ..CLOCK });
+            let reading = generic(&Data::Heat(Heat { clock, ..heat() }), 0x20);
+            assert_eq!((reading.meter_time, reading.quality), (clock, quality));
+        }
+        let stuck = generic(&Data::Heat(Heat { status: Status([0b11, 0]), ..heat() }), 0x20);
+        assert_eq!((stuck.valve, stuck.quality), (Some(ValveState::Fault), Quality::METER_ERROR));
+    }
 }

@@ -13,8 +13,8 @@
 
 use super::body::{self, Body};
 use super::digits::BodyFault;
+use super::fault::PayloadFault;
 use super::layout::Layout;
-use super::payload::PayloadFault;
 use crate::meter::CivilTime;
 
 /// The layouts that are told apart; E is known by its veil.

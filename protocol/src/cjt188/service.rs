@@ -10,56 +10,23 @@
 //! Promises: pure, like a reading's dialogue; nothing is written in a guessed layout; 84 is told as accepted, never as
 //! arrived. Refuses: what no meter can have, and data that cannot be read or written without guessing, with the reason.
 
-use super::body::{self, Body};
+mod asked;
+
 use super::control;
-use super::digits::{self, Shown};
 use super::exchange::{self, valve};
 use super::frame::{ANYONE, Frame};
-use super::identifier::{self, Order, di};
+use super::identifier::{Order, di};
 use super::layout::Layout;
 use super::payload::{self, Current, Past, PayloadFault, Plain, Rules};
 use super::prices::Prices;
 use super::profile::Profile;
-use super::reply::{CLOSE, OPEN};
-use super::total::Total;
 use super::transaction::{Heard, Request, Transaction};
 use crate::bytes::bcd_byte;
 use crate::dialogue::{LineFault, Refusal, Target, Timing};
-use crate::meter::{CivilTime, ValveState};
+use crate::meter::ValveState;
 
 pub use super::transaction::Turn;
-
-/// Years a meter's clock can be set to.
-const YEARS: std::ops::RangeInclusive<u16> = 2000..=2099;
-/// The most digits a base count has.
-const MOST_DIGITS: u32 = 99_999_999;
-
-/// What is asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
-    /// Its address: asked of whoever is alone on the line, or of one to see that it is there.
-    ReadAddress,
-    /// The total of a past month, 1 (the last) to 12.
-    ReadMonth(u8),
-    /// Prices.
-    ReadPrices,
-    /// The day of the month on which totals are settled.
-    ReadSettlementDay,
-    /// The day of the month on which meters are read.
-    ReadReadingDay,
-    /// The version of its key.
-    ReadKeyVersion,
-    /// A new time.
-    SetClock(CivilTime),
-    /// A new base count: what the mechanical register shows.
-    SetBase(Shown),
-    /// Opens the valve.
-    OpenValve,
-    /// Closes the valve.
-    CloseValve,
-    /// A new address, most significant byte first.
-    SetAddress([u8; 7]),
-}
+pub use asked::Service;
 
 /// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,65 +78,6 @@ struct Way {
     order: Option<Order>,
 }
 
-impl Service {
-    /// C and DI.
-    fn asks(self) -> Result<(u8, u16), String> {
-        let month = |month| format!("month {month} is not kept: 1 (the last) to {}", identifier::MONTHS);
-        Ok(match self {
-            Self::ReadAddress => (control::READ_ADDRESS, di::ADDRESS),
-            Self::ReadMonth(back) => (control::READ, identifier::of_month(back).ok_or_else(|| month(back))?),
-            Self::ReadPrices => (control::READ, di::PRICES),
-            Self::ReadSettlementDay => (control::READ, di::SETTLEMENT_DAY),
-            Self::ReadReadingDay => (control::READ, di::READING_DAY),
-            Self::ReadKeyVersion => (control::READ_KEY_VERSION, di::KEY_VERSION),
-            Self::SetClock(_) => (control::WRITE, di::SET_CLOCK),
-            Self::SetBase(_) => (control::WRITE_BASE, di::SET_BASE),
-            Self::OpenValve | Self::CloseValve => (control::WRITE, di::VALVE),
-            Self::SetAddress(_) => (control::WRITE_ADDRESS, di::SET_ADDRESS),
-        })
-    }
-
-    /// Whether bytes of it have an order that differs between layouts.
-    const fn needs_layout(self) -> bool {
-        matches!(self, Self::ReadMonth(_) | Self::ReadPrices | Self::SetClock(_) | Self::SetBase(_))
-    }
-
-    /// What follows SER in a known layout, or why nothing can.
-    fn tail(self, layout: Option<Layout>) -> Result<Vec<u8>, String> {
-        let is_writing = matches!(self, Self::SetClock(_) | Self::SetBase(_) | Self::SetAddress(_));
-        if is_writing && layout == Some(Layout::E) {
-            return Err("layout E: it is not known whether such a meter wants requests with 33h added".to_owned());
-        }
-        match self {
-            Self::SetClock(time) if !time.is_possible() || !YEARS.contains(&time.year) => {
-                Err(format!("time {time} is not one a meter can have"))
-            }
-            Self::SetClock(time) => {
-                let mut bytes = digits::encode_clock(Some(time)).to_vec();
-                if layout == Some(Layout::C) {
-                    bytes.reverse();
-                }
-                Ok(bytes)
-            }
-            Self::SetBase(shown) => base(shown, layout.unwrap_or(Layout::A)),
-            Self::OpenValve => Ok(vec![OPEN]),
-            Self::CloseValve => Ok(vec![CLOSE]),
-            Self::SetAddress(ANYONE) => Err("address AAAAAAAAAAAAAA is everyone's: give one of 14 digits".to_owned()),
-            Self::SetAddress(address) => Ok(address.iter().rev().copied().collect()),
-            _ => Ok(Vec::new()),
-        }
-    }
-}
-
-fn base(shown: Shown, layout: Layout) -> Result<Vec<u8>, String> {
-    let fits = shown.digits.is_some_and(|digits| digits <= MOST_DIGITS);
-    let total = Total(shown);
-    if !fits || Total::decode(&total.encode()).is_err() {
-        return Err("a base count is an energy or a volume of at most 8 digits".to_owned());
-    }
-    body::write(&total, layout).ok_or_else(|| "layout D: a maker's binary base count is not written".to_owned())
-}
-
 impl ServiceDialogue {
     /// Asks `service` of `target`.
     pub fn new(target: &Target, service: Service) -> Self {
@@ -179,7 +87,8 @@ impl ServiceDialogue {
             layout: profile.and_then(|profile| profile.layout),
             order: profile.and_then(|profile| profile.di_order),
         };
-        let (address, timing) = (exchange::address(target), target.timing);
+        let address = exchange::address(target);
+        let (address, timing) = (profile.map_or(address, |profile| profile.turned(address)), target.timing);
         let stage = Stage::Over(Outcome::Lost(LineFault::Silent));
         let mut dialogue = Self { service, address, timing, profile, stage, unread: None };
         dialogue.stage = match named.map(|_| dialogue.first(way)) {
@@ -191,7 +100,7 @@ impl ServiceDialogue {
 
     fn first(&self, way: Way) -> Result<Stage, String> {
         // What no meter can have is refused before a byte is sent.
-        self.service.tail(way.layout)?;
+        self.tail(way)?;
         let (control, code) = self.service.asks()?;
         if self.service.needs_layout() && way.layout.is_none() {
             let request = self.request(control::READ, di::CURRENT, way, Vec::new(), 1);
@@ -200,8 +109,19 @@ impl ServiceDialogue {
         self.ask(control, code, way, 1)
     }
 
+    fn turned(&self, address: [u8; 7]) -> [u8; 7] {
+        self.profile.map_or(address, |profile| profile.turned(address))
+    }
+
+    fn tail(&self, way: Way) -> Result<Vec<u8>, String> {
+        match self.service {
+            Service::SetAddress(address) => Service::SetAddress(self.turned(address)).tail(way.layout),
+            other => other.tail(way.layout),
+        }
+    }
+
     fn ask(&self, control: u8, code: u16, way: Way, first_ser: u8) -> Result<Stage, String> {
-        let request = self.request(control, code, way, self.service.tail(way.layout)?, first_ser);
+        let request = self.request(control, code, way, self.tail(way)?, first_ser);
         Ok(Stage::Ask(Box::new(Transaction::new(request, self.timing)), way))
     }
 
@@ -210,7 +130,10 @@ impl ServiceDialogue {
             di::VALVE => Order::of(profile.valve_di, code),
             _ => Order::of(profile.read_di, di::CURRENT),
         });
-        let or_from = if let Service::SetAddress(address) = self.service { Some(address) } else { None };
+        let or_from = match self.service {
+            Service::SetAddress(address) => Some(self.turned(address)),
+            _ => None,
+        };
         Request {
             meter_type: self.profile.map_or(0, |profile| profile.meter_type),
             address: self.address,
@@ -304,7 +227,10 @@ impl ServiceDialogue {
         let rules = Rules { layout: way.layout, slots: &[] };
         let told = |fault: PayloadFault| refused(fault.to_string());
         Some(match self.service {
-            Service::ReadAddress => Outcome::Address(answered_address(frame, &plain.rest)?, frame.meter_type),
+            Service::ReadAddress => {
+                let address = answered_address(frame, &plain.rest)?;
+                Outcome::Address(self.turned(address), frame.meter_type)
+            }
             Service::ReadMonth(_) => Past::read_as(frame, rules).map_or_else(told, Outcome::Past),
             Service::ReadPrices => payload::prices(frame, rules).map_or_else(told, Outcome::Prices),
             Service::ReadSettlementDay | Service::ReadReadingDay => Outcome::Day(day(&plain.rest)?),

@@ -125,10 +125,14 @@ impl Transaction {
             self.heard = self.heard.saturating_add(chunk.len());
             self.scanner.push(chunk);
             self.handle_frames();
-            if self.heard > MOST_HEARD && self.phase == Phase::Listen {
-                self.note(LineFault::Garbled);
-                self.handle_timeout();
-            }
+            self.leave_a_babbler();
+        }
+    }
+
+    fn leave_a_babbler(&mut self) {
+        if self.heard > MOST_HEARD && self.phase == Phase::Listen {
+            self.note(LineFault::Garbled);
+            self.handle_timeout();
         }
     }
 
@@ -148,6 +152,7 @@ impl Transaction {
         self.note(LineFault::Undecodable);
         self.phase = Phase::Listen;
         self.handle_frames();
+        self.leave_a_babbler();
     }
 
     /// SER for what is asked next.
