@@ -3,10 +3,13 @@
 mod common;
 
 use common::{bytes, converse, millionths, target, telegrams, text};
+use protocol::cjt188::control;
 use protocol::cjt188::frame::{Frame, FrameFault, Scanner};
 use protocol::cjt188::heat::{DECIMALS, FLOW_DECIMALS, Heat};
-use protocol::cjt188::payload::{Current, Layout};
-use protocol::exchange::{Answer, Exchange, LineFault};
+use protocol::cjt188::identifier::{self, Lead};
+use protocol::cjt188::layout::Layout;
+use protocol::cjt188::payload::{Current, PayloadFault};
+use protocol::exchange::{Answer, Exchange};
 use protocol::meter::{Address, Quantity};
 use serde_json::Value;
 
@@ -73,29 +76,85 @@ fn agree(heat: &Heat, expect: &Value) -> usize {
     count + 2
 }
 
+/// The published telegrams whose checksum is right, each with its frame.
+fn sound(telegrams: &[Value]) -> impl Iterator<Item = (&Value, Frame)> {
+    let sound = telegrams.iter().filter(|t| t.get("checksum_ok").and_then(Value::as_bool) == Some(true));
+    sound.map(|telegram| {
+        let frames = scan(&bytes(text(telegram, "hex")));
+        let [Ok(frame)] = frames.as_slice() else { unreachable!("{telegram} is one frame, not {frames:?}") };
+        (telegram, frame.clone())
+    })
+}
+
 #[test]
 fn current_data_read_as_their_makers_read_them_and_nothing_else_is_read() {
     let Some(telegrams) = telegrams("cjt188.json") else { return };
     let (mut standard, mut others, mut refused, mut values) = (0, 0, 0, 0);
-    for telegram in telegrams.iter().filter(|t| t.get("checksum_ok").and_then(Value::as_bool) == Some(true)) {
-        let hex = text(telegram, "hex");
-        let frames = scan(&bytes(hex));
-        let [Ok(frame)] = frames.as_slice() else { unreachable!("{hex} is one frame, not {frames:?}") };
-        match (Current::read(frame), telegram.get("expect")) {
+    for (telegram, frame) in sound(&telegrams) {
+        let published = text(telegram, "layout");
+        match (Current::read(&frame), telegram.get("expect")) {
             (Ok(current), Some(expect)) => {
-                assert_eq!(format!("{:?}", current.layout), text(telegram, "layout"));
-                values += agree(&current.heat, expect);
+                assert_eq!(current.layout.name(), published);
+                values += agree(current.heat().expect("a heat meter"), expect);
                 *(if current.layout == Layout::A { &mut standard } else { &mut others }) += 1;
             }
-            (Ok(current), None) => unreachable!("{hex} has no expected values but reads {current:?}"),
-            (Err(_), _) => {
-                assert_ne!(text(telegram, "layout"), "A");
+            (Ok(current), None) => unreachable!("{telegram} has no expected values but reads {current:?}"),
+            (Err(fault), Some(_)) => {
+                assert_eq!(published, "D");
+                assert!(fault.to_string().contains("binary one (D)"), "{fault}");
+                refused += 1;
+            }
+            (Err(fault), None) => {
+                assert!(
+                    matches!(
+                        fault,
+                        PayloadFault::NoLead
+                            | PayloadFault::OtherData(_)
+                            | PayloadFault::Unread(_)
+                            | PayloadFault::Length(_)
+                    ),
+                    "{telegram}: {fault}"
+                );
+                assert_eq!(published, "");
                 refused += 1;
             }
         }
     }
     println!("layout A {standard}, layouts B, C, E {others}, {values} values agree; refused {refused}");
     assert!(standard >= STANDARD_FLOOR && others >= OTHERS_FLOOR);
+}
+
+#[test]
+fn type_address_control_identifier_and_serial_number_are_where_their_makers_see_them() {
+    let Some(telegrams) = telegrams("cjt188.json") else { return };
+    for (telegram, frame) in sound(&telegrams) {
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+        let address: Vec<u8> = frame.address.iter().rev().copied().collect();
+        assert_eq!(hex(&[frame.meter_type]), text(telegram, "type"));
+        assert_eq!(hex(&address), text(telegram, "address"));
+        assert_eq!(hex(&[frame.control]), text(telegram, "control"));
+        let lead = Lead::of(&frame).map(|(lead, _)| lead);
+        assert_eq!(lead.map(|lead| hex(&lead.di)).unwrap_or_default(), text(telegram, "di"));
+        let ser = telegram.get("ser").and_then(Value::as_i64);
+        assert_eq!(lead.map_or(-1, |lead| lead.ser.into()), ser.expect("a number"));
+    }
+}
+
+#[test]
+fn every_published_telegram_is_named_as_the_standards_or_a_makers_own() {
+    let Some(telegrams) = telegrams("cjt188.json") else { return };
+    for (telegram, frame) in sound(&telegrams) {
+        let word = control::word(frame.control);
+        let is_makers = frame.control & control::FUNCTION >= control::MAKERS;
+        assert_eq!(word == "maker's own function", is_makers, "{telegram}");
+        assert_ne!(word, "reserved function", "{telegram}");
+        let Some((lead, _)) = Lead::of(&frame) else { continue };
+        let (code, order) = identifier::resolve(lead.di);
+        assert_eq!(order.is_some(), identifier::name(code).is_some());
+        // What makers made up for themselves: functions from 20 on, and these identifiers.
+        let own = ["3F90", "2F90", "50E4", "C352", "610A", "120A", "020A"];
+        assert_eq!(order.is_none(), own.contains(&text(telegram, "di")), "{telegram}");
+    }
 }
 
 #[test]
@@ -111,11 +170,9 @@ fn a_published_telegram_with_a_wrong_checksum_is_refused_whole() {
 #[test]
 fn requests_of_other_masters_encode_to_the_bytes_they_came_as() {
     let Some(telegrams) = telegrams("cjt188.json") else { return };
-    for telegram in telegrams.iter().filter(|t| t.get("checksum_ok").and_then(Value::as_bool) == Some(true)) {
+    for (telegram, frame) in sound(&telegrams) {
         let wire = bytes(text(telegram, "hex"));
         let bare: Vec<u8> = wire.iter().copied().skip_while(|byte| *byte == 0xFE).collect();
-        let frames = scan(&wire);
-        let [Ok(frame)] = frames.as_slice() else { unreachable!("one frame") };
         assert_eq!(frame.encode_after(0), bare);
     }
 }
@@ -142,7 +199,7 @@ fn a_real_meter_of_type_25_answers_a_read_of_type_20_through_the_whole_dialogue(
 }
 
 #[test]
-fn a_makers_binary_layout_is_lost_as_undecodable() {
+fn a_makers_binary_layout_is_refused_with_the_reason() {
     // Layout D in the makers' collection, meter 00201106039050.
     let reply = bytes(concat!(
         "682050900306112000812E901F000000000005000000000500000000000000000035",
@@ -150,5 +207,7 @@ fn a_makers_binary_layout_is_lost_as_undecodable() {
     ));
     let address = Address::Cjt188([0x00, 0x20, 0x11, 0x06, 0x03, 0x90, 0x50]);
     let (answer, _) = converse(&mut Exchange::read(&target(address, 2)), |_| reply.clone());
-    assert_eq!(answer, Answer::Lost(LineFault::Undecodable));
+    let Answer::Refused(refusal) = answer else { unreachable!("{answer:?}") };
+    assert_eq!(refusal.code, 0);
+    assert!(refusal.text.contains("(D)") && refusal.text.contains("unit byte 00"), "{}", refusal.text);
 }

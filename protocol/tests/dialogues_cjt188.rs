@@ -3,9 +3,13 @@
 mod common;
 
 use common::{converse, target};
-use protocol::cjt188::frame::{ANYONE, Frame, Scanner, control};
-use protocol::cjt188::heat::{Heat, Shown, Status};
-use protocol::cjt188::reply::{self, Lead, di};
+use protocol::cjt188::control;
+use protocol::cjt188::digits::Shown;
+use protocol::cjt188::frame::{ANYONE, Frame, Scanner};
+use protocol::cjt188::heat::Heat;
+use protocol::cjt188::identifier::{Lead, di};
+use protocol::cjt188::reply;
+use protocol::cjt188::status::Status;
 use protocol::cjt188::unit::UnitCode;
 use protocol::exchange::{Answer, Exchange, LineFault, Step};
 use protocol::meter::{Action, Address, CivilTime, Quality, Quantity, Reading, ValveState};
@@ -249,12 +253,27 @@ fn a_valve_command_has_the_bytes_makers_publish() {
 }
 
 #[test]
-fn water_data_under_the_same_identifier_are_undecodable() {
-    // A cold water meter answers 901F with 22 bytes: two volumes, clock, status.
+fn water_data_under_the_same_identifier_are_a_volume_a_clock_and_a_valve() {
+    // The bytes a maker of cold water meters publishes for 901F: 556677.00 m3 twice, 2015-05-11 22:01:31, status 21 84.
     let (answer, spoken) = read(2, |request| {
-        let rest =
-            [0x00, 0x77, 0x66, 0x55, 0x2C, 0x00, 0x77, 0x66, 0x55, 0x2C, 0x31, 0x01, 0x22, 0x11, 0x05, 0x15, 0x20];
-        reply::answer(&parse(request), NUMBER, &[rest.as_slice(), &[0x21, 0x84]].concat()).expect("a request").encode()
+        let volume = [0x00, 0x77, 0x66, 0x55, 0x2C];
+        let rest = [&volume[..], &volume, &[0x31, 0x01, 0x22, 0x11, 0x05, 0x15, 0x20, 0x21, 0x84]].concat();
+        reply::answer(&parse(request), NUMBER, &rest).expect("a request").encode()
     });
-    assert_eq!((answer, spoken), (Answer::Lost(LineFault::Undecodable), 1));
+    let reading = reading(answer);
+    assert_eq!((reading.value(Quantity::Volume), spoken), (Some(556_677_000_000), 1));
+    assert_eq!(reading.measurements.len(), 1);
+    assert_eq!(reading.meter_time.map(|time| time.to_string()).as_deref(), Some("2015-05-11T22:01:31"));
+    assert_eq!((reading.valve, reading.quality), (Some(ValveState::Closed), Quality(0)));
+}
+
+#[test]
+fn a_water_meter_whose_clock_was_never_set_is_refused_until_a_profile_names_its_layout() {
+    // The bytes published for cold water meter 00002020120218: 2.00 m3, clock all zeros, status 00 FF.
+    let rest = [0x00, 0x02, 0x00, 0x00, 0x2C, 0x00, 0x02, 0x00, 0x00, 0x2C, 0, 0, 0, 0, 0, 0, 0, 0x00, 0xFF];
+    let (answer, spoken) =
+        read(1, |request| reply::answer(&parse(request), NUMBER, &rest).expect("a request").encode());
+    let Answer::Refused(refusal) = answer else { unreachable!("{answer:?}") };
+    assert!(refusal.text.contains("ambiguous") && refusal.text.contains("profile"), "{}", refusal.text);
+    assert_eq!(spoken, 2, "a clock may be clearer in the next answer");
 }

@@ -5,9 +5,11 @@ mod common;
 use common::{converse, target};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use protocol::cjt188::heat::{Heat, Shown, Status as ValveStatus};
+use protocol::cjt188::digits::Shown;
+use protocol::cjt188::heat::Heat;
 use protocol::cjt188::payload::Current;
 use protocol::cjt188::reply as cjt188_reply;
+use protocol::cjt188::status::Status as ValveStatus;
 use protocol::cjt188::unit::UnitCode;
 use protocol::exchange::{Answer, Exchange, Step};
 use protocol::mbus::header::{Header, Status};
@@ -119,7 +121,7 @@ proptest! {
 
     #[test]
     fn cjt188_frames_come_back_from_their_bytes(
-        meter_type in 0x10_u8..0x50, address in any::<[u8; 7]>(), control in (0_u8..0xC0).prop_map(|c| c.wrapping_sub(0x80)), data in vec(any::<u8>(), 0..=100),
+        meter_type in 0x10_u8..0x50, address in any::<[u8; 7]>(), control in (0_u8..0xC0).prop_map(|c| c.wrapping_sub(0x80)).prop_filter("known", |c| cjt188::control::is_known(*c)), data in vec(any::<u8>(), 0..=100),
     ) {
         let frame = cjt188::frame::Frame { meter_type, address, control, data };
         let mut scanner = cjt188::frame::Scanner::new();

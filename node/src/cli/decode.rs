@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use fault::Fault;
 use frame::{Frame, Protocol};
 use json::Json;
+use protocol::cjt188::layout::Layout;
 
 use super::failure::Failure;
 use super::output::{Format, Out};
@@ -41,6 +42,9 @@ pub struct Args {
     /// Whose telegrams they are.
     #[arg(long, value_enum, default_value_t = Protocol::Auto)]
     protocol: Protocol,
+    /// The layout of CJ/T 188 data, where the bytes alone do not tell it.
+    #[arg(long, value_enum)]
+    layout: Option<frame::Layout>,
     /// Says what each byte is.
     #[arg(long)]
     explain: bool,
@@ -84,14 +88,16 @@ fn tell_line(line: &str, args: &Args, format: Format) -> Result<bool, Failure> {
         Ok(bytes) => bytes,
         Err(fault) => return tell(Err(fault), None, format).map(|()| false),
     };
+    let layout = args.layout.map(frame::Layout::named);
     let (mut at, mut is_sound) = (0, true);
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
         let (told, length) = match frame::front(rest, args.protocol) {
-            Ok((frame, length)) => (reply(&frame).map_err(|fault| fault.behind(frame::preamble(rest))), length),
+            Ok((frame, length)) => (reply(&frame, layout).map_err(|fault| fault.behind(frame::preamble(rest))), length),
             Err(fault) => (Err(fault), rest.len()),
         };
         is_sound &= told.is_ok();
-        let parts = args.explain.then(|| explain::parts(rest.get(..length).unwrap_or_default(), args.protocol, at));
+        let parts =
+            args.explain.then(|| explain::parts(rest.get(..length).unwrap_or_default(), args.protocol, layout, at));
         tell(told.map_err(|fault| fault.behind(at)), parts, format)?;
         at += length;
     }
@@ -100,10 +106,10 @@ fn tell_line(line: &str, args: &Args, format: Format) -> Result<bool, Failure> {
 
 type Told = (Vec<(&'static str, Json)>, String);
 
-fn reply(frame: &Frame) -> Result<Told, Fault> {
+fn reply(frame: &Frame, layout: Option<Layout>) -> Result<Told, Fault> {
     match frame {
         Frame::Mbus(frame) => mbus::reply(frame),
-        Frame::Cjt188(frame) => cjt188::reply(frame),
+        Frame::Cjt188(frame) => cjt188::reply(frame, layout),
     }
 }
 

@@ -1,4 +1,4 @@
-//! The master's dialogue with one CJ/T 188 meter: one request, one reply, repeats with a new SER.
+//! The master's dialogue with one CJ/T 188 meter: a reading, or a move of its valve.
 //!
 //! ```text
 //!   read          01 DI 901F      -> 81 current data      C1 refused      the repeat asks with DI the other way round:
@@ -6,233 +6,159 @@
 //! ```
 //!
 //! Promises: T of the answer is not looked at; SER may be the echo, 12h or 00. 84 is told as accepted, never as
-//! arrived. Refuses: an answer from another address, with another SER, with other data, or in an unclear layout.
+//! arrived. Refuses: an answer from another address, with another SER, with other data; and one that cannot be read
+//! without guessing, with the reason in words.
 
-use std::time::Duration;
-
-use super::frame::{self, Frame, FrameFault, Scanner, control};
-use super::heat::Status;
-use super::payload::{Current, PayloadFault};
+use super::control;
+use super::frame::{ANYONE, Frame};
+use super::identifier::{Order, di};
+use super::payload::{Current, PayloadFault, Plain};
 use super::profile::Profile;
 use super::reading;
-use super::reply::{CLOSE, Lead, OPEN, di};
+use super::reply::{CLOSE, OPEN};
+use super::status::Status;
+use super::transaction::{Heard, Request, Transaction, Turn};
 use crate::bytes::Cursor;
 use crate::dialogue::{Answer, LineFault, Refusal, Step, Target};
-use crate::meter::{Action, Address};
+use crate::meter::{Action, Address, ValveState};
 use crate::profile;
-
-/// The most bytes listened to for one request, in bytes: a babbling line is not waited out.
-const MOST_HEARD: usize = 2048;
-/// The answer time of CJ/T 188 is 500 ms ...
-const ANSWER_FIXED: Duration = Duration::from_millis(500);
-/// ... and 30 characters.
-const ANSWER_CHARACTERS: usize = 30;
-/// What some meters answer as SER whatever was sent.
-const SER_CONSTANTS: [u8; 2] = [0x12, 0x00];
 
 /// One dialogue.
 #[derive(Debug, Clone)]
 pub struct Dialogue {
-    target: Target,
+    stage: Stage,
     action: Action,
-    profile: Option<&'static Profile>,
-    phase: Phase,
-    /// Requests sent so far; the number of the last is its SER.
-    sent: u8,
-    scanner: Scanner,
-    worst: LineFault,
+    /// Why the last reply could not be read.
+    unread: Option<PayloadFault>,
 }
 
-/// Whose turn it is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Phase {
-    Speak,
-    Listen { heard: usize },
+#[derive(Debug, Clone)]
+enum Stage {
+    Asking { profile: &'static Profile, current: Box<Transaction> },
     Over(Answer),
 }
 
 impl Dialogue {
     /// A dialogue that asks `action` of `target`.
     pub fn new(target: &Target, action: Action) -> Self {
-        let profile = profile::cjt188(target.profile.as_deref());
-        let unknown = || {
-            let name = target.profile.as_deref().unwrap_or_default();
-            Answer::Refused(Refusal { code: 0, text: format!("profile \"{name}\" is not known") })
-        };
-        Self {
-            target: target.clone(),
-            action,
-            profile,
-            phase: if profile.is_some() { Phase::Speak } else { Phase::Over(unknown()) },
-            sent: 0,
-            scanner: Scanner::new(),
-            worst: LineFault::Silent,
+        match named(target) {
+            Ok(profile) => Self::by(profile, target, action),
+            Err(text) => Self { stage: Stage::Over(refused(text)), action, unread: None },
         }
+    }
+
+    /// The same by a profile that is at hand.
+    fn by(profile: &'static Profile, target: &Target, action: Action) -> Self {
+        let request = request(profile, profile.turned(address(target)), action);
+        let current = Box::new(Transaction::new(request, target.timing));
+        Self { stage: Stage::Asking { profile, current }, action, unread: None }
     }
 
     /// What to do next.
     pub fn poll(&mut self) -> Step {
-        match &self.phase {
-            Phase::Speak => {
-                self.sent = self.sent.saturating_add(1);
-                self.scanner = Scanner::new();
-                self.phase = Phase::Listen { heard: 0 };
-                Step::Send(self.request().encode())
+        loop {
+            let (profile, current) = match &mut self.stage {
+                Stage::Asking { profile, current } => (*profile, current),
+                Stage::Over(answer) => return Step::Done(answer.clone()),
+            };
+            let heard = match current.poll() {
+                Turn::Send(bytes) => return Step::Send(bytes),
+                Turn::Await(time) => return Step::Await(time),
+                Turn::Done(heard) => heard,
+            };
+            match self.answer(profile, heard) {
+                Some(answer) => self.stage = Stage::Over(answer),
+                None => current_of(&mut self.stage).into_iter().for_each(Transaction::turn_down),
             }
-            Phase::Listen { .. } => Step::Await(self.patience()),
-            Phase::Over(answer) => Step::Done(answer.clone()),
         }
     }
 
     /// Bytes came.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(frame::LONGEST) {
-            let Phase::Listen { heard } = &mut self.phase else { return };
-            *heard = heard.saturating_add(chunk.len());
-            let babbling = *heard > MOST_HEARD;
-            self.scanner.push(chunk);
-            self.handle_frames();
-            if babbling && matches!(self.phase, Phase::Listen { .. }) {
-                self.note(LineFault::Garbled);
-                self.handle_timeout();
-            }
-        }
+        current_of(&mut self.stage).into_iter().for_each(|current| current.handle_bytes(bytes));
     }
 
     /// The time of the last [`Step::Await`] passed.
     pub fn handle_timeout(&mut self) {
-        self.scanner.close_gap();
-        self.handle_frames();
-        if !matches!(self.phase, Phase::Listen { .. }) {
-            return;
-        }
-        self.phase =
-            if self.sent <= self.target.timing.repeats { Phase::Speak } else { Phase::Over(Answer::Lost(self.worst)) };
+        current_of(&mut self.stage).into_iter().for_each(Transaction::handle_timeout);
     }
 
-    fn handle_frames(&mut self) {
-        while matches!(self.phase, Phase::Listen { .. }) {
-            match self.scanner.next() {
-                None => return,
-                Some(Ok(frame)) if !frame.is_from_meter() => {}
-                Some(Ok(frame)) => self.handle_reply(&frame),
-                Some(Err(FrameFault::BadChecksum)) => self.note(LineFault::BadChecksum),
-                Some(Err(FrameFault::Garbage(_))) => self.note(LineFault::Garbled),
+    /// How it ends; `None` where another reply may be better.
+    fn answer(&mut self, profile: &Profile, heard: Heard) -> Option<Answer> {
+        match heard {
+            Heard::Reply(frame, _) if self.action == Action::ReadNow => self.read(profile, &frame),
+            Heard::Reply(_, plain) => Some(Answer::Accepted { valve: valve(&plain) }),
+            Heard::Refused(refusal) => Some(Answer::Refused(refusal)),
+            Heard::Lost(LineFault::Undecodable) => {
+                Some(self.unread.map_or(Answer::Lost(LineFault::Undecodable), |fault| refused(fault.to_string())))
             }
+            Heard::Lost(fault) => Some(Answer::Lost(fault)),
         }
     }
 
-    fn handle_reply(&mut self, frame: &Frame) {
-        let asked = self.address();
-        if frame.address != asked && asked != frame::ANYONE {
-            return self.note(LineFault::WrongMeter);
-        }
-        if frame.control & !(control::FROM_METER | control::ERROR) != self.control() {
-            return self.note(LineFault::Garbled);
-        }
-        if frame.is_refusal() {
-            return self.handle_refusal(&frame.data);
-        }
-        match self.action {
-            Action::ReadNow => self.handle_current(frame),
-            Action::ValveOpen | Action::ValveClose => self.handle_valve(frame),
-        }
-    }
-
-    fn handle_refusal(&mut self, data: &[u8]) {
-        let mut cursor = Cursor::new(data);
-        let (Some(ser), first, second) = (cursor.byte(), cursor.byte(), cursor.byte()) else {
-            return self.note(LineFault::Undecodable);
-        };
-        if !self.is_ours(ser) {
-            return self.note(LineFault::Undecodable);
-        }
-        // A meter may refuse the data identifier because it has the other order of bytes.
-        if self.action == Action::ReadNow && self.sent == 1 && self.target.timing.repeats > 0 {
-            self.phase = Phase::Speak;
-            return;
-        }
-        let code = u16::from_le_bytes([first.unwrap_or(0), second.unwrap_or(0)]);
-        let text = format!("meter refuses with status {code:04X}");
-        self.phase = Phase::Over(Answer::Refused(Refusal { code, text }));
-    }
-
-    fn handle_current(&mut self, frame: &Frame) {
-        match (Current::read(frame), self.profile) {
-            (Ok(current), Some(profile)) if self.is_ours(current.ser) => {
-                let reading = reading::assemble(&current.heat, profile, frame);
-                self.phase = Phase::Over(Answer::Reading(reading));
+    fn read(&mut self, profile: &Profile, frame: &Frame) -> Option<Answer> {
+        match Current::read_as(frame, profile.rules()) {
+            Ok(current) => Some(Answer::Reading(reading::assemble(&current.data, profile, frame))),
+            // The next answer may be clearer: a clock moves on.
+            Err(fault @ PayloadFault::Ambiguous(_)) => {
+                self.unread = Some(fault);
+                None
             }
-            // The next answer may be another: late data, another SER, a clock that has moved on.
-            (Ok(_), _) | (Err(PayloadFault::OtherData(_) | PayloadFault::Ambiguous), _) => {
-                self.note(LineFault::Undecodable);
-            }
-            (Err(_), _) => self.phase = Phase::Over(Answer::Lost(LineFault::Undecodable)),
-        }
-    }
-
-    fn handle_valve(&mut self, frame: &Frame) {
-        match Lead::of(frame) {
-            Some((lead, rest)) if lead.asks(di::VALVE) && self.is_ours(lead.ser) => {
-                let valve = Cursor::new(rest).array().and_then(|status| Status(status).valve());
-                self.phase = Phase::Over(Answer::Accepted { valve });
-            }
-            _ => self.note(LineFault::Undecodable),
-        }
-    }
-
-    /// Keeps the most telling fault.
-    fn note(&mut self, fault: LineFault) {
-        let weight = |fault: LineFault| match fault {
-            LineFault::Silent => 0,
-            LineFault::Garbled | LineFault::Collision => 1,
-            LineFault::BadChecksum => 2,
-            LineFault::WrongMeter => 3,
-            LineFault::Undecodable | LineFault::LineDown => 4,
-        };
-        if weight(fault) > weight(self.worst) {
-            self.worst = fault;
-        }
-    }
-
-    fn request(&self) -> Frame {
-        let (read, valve) = self.profile.map_or(([0; 2], [0; 2]), |profile| (profile.read_di, profile.valve_di));
-        let (mut data, tail) = match self.action {
-            Action::ReadNow => (read.to_vec(), None),
-            Action::ValveOpen => (valve.to_vec(), Some(OPEN)),
-            Action::ValveClose => (valve.to_vec(), Some(CLOSE)),
-        };
-        if self.sent.is_multiple_of(2) {
-            data.reverse();
-        }
-        data.push(self.sent);
-        data.extend(tail);
-        let meter_type = self.profile.map_or(0, |profile| profile.meter_type);
-        Frame { meter_type, address: self.address(), control: self.control(), data }
-    }
-
-    const fn control(&self) -> u8 {
-        match self.action {
-            Action::ReadNow => control::READ,
-            Action::ValveOpen | Action::ValveClose => control::WRITE,
-        }
-    }
-
-    fn is_ours(&self, ser: u8) -> bool {
-        (1..=self.sent).contains(&ser) || SER_CONSTANTS.contains(&ser)
-    }
-
-    /// How long to wait for the next bytes: once a frame has begun, for the longest there is.
-    fn patience(&self) -> Duration {
-        let timing = self.target.timing;
-        let bytes = if self.scanner.is_unfinished() { frame::LONGEST } else { self.request().encode().len() };
-        timing.characters(bytes + ANSWER_CHARACTERS) + ANSWER_FIXED + timing.extra
-    }
-
-    const fn address(&self) -> [u8; 7] {
-        match self.target.address {
-            Address::Cjt188(address) => address,
-            Address::MbusPrimary(_) | Address::MbusSecondary { .. } | Address::ModbusUnit(_) => frame::ANYONE,
+            Err(fault) => Some(refused(fault.to_string())),
         }
     }
 }
+
+fn current_of(stage: &mut Stage) -> Option<&mut Transaction> {
+    match stage {
+        Stage::Asking { current, .. } => Some(current),
+        Stage::Over(_) => None,
+    }
+}
+
+/// The valve in the status that answers a write.
+pub(super) fn valve(plain: &Plain) -> Option<ValveState> {
+    Cursor::new(&plain.rest).array().and_then(|status| Status(status).valve())
+}
+
+const fn refused(text: String) -> Answer {
+    Answer::Refused(Refusal { code: 0, text })
+}
+
+/// The profile a target names, or why there is none to ask by.
+pub(super) fn named(target: &Target) -> Result<&'static Profile, String> {
+    let name = target.profile.as_deref();
+    let unknown = || format!("profile \"{}\" is not known", name.unwrap_or_default());
+    let profile = profile::cjt188(name).ok_or_else(unknown)?;
+    profile.fault().map_or(Ok(profile), |fault| Err(format!("profile \"{}\": {fault}", profile.name)))
+}
+
+fn request(profile: &Profile, address: [u8; 7], action: Action) -> Request {
+    let (control, code, tried, tail) = match action {
+        Action::ReadNow => (control::READ, di::CURRENT, profile.read_di, None),
+        Action::ValveOpen => (control::WRITE, di::VALVE, profile.valve_di, Some(OPEN)),
+        Action::ValveClose => (control::WRITE, di::VALVE, profile.valve_di, Some(CLOSE)),
+    };
+    Request {
+        meter_type: profile.meter_type,
+        address,
+        or_from: None,
+        control,
+        code,
+        order: profile.di_order.unwrap_or(Order::of(tried, code)),
+        has_one_order: profile.di_order.is_some(),
+        layout: profile.layout,
+        tail: tail.into_iter().collect(),
+        first_ser: 1,
+    }
+}
+
+pub(super) const fn address(target: &Target) -> [u8; 7] {
+    match target.address {
+        Address::Cjt188(address) => address,
+        Address::MbusPrimary(_) | Address::MbusSecondary { .. } | Address::ModbusUnit(_) => ANYONE,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,27 +10,14 @@
 //! ```
 //!
 //! Promises: [`Frame::encode`] and [`Scanner`] are each other's inverse; masters and simulated meters use both.
-//! Refuses: frames of more than [`MOST_DATA`] data bytes or with a C no one sends (a request with the error bit), and
-//! to know what the data say.
+//! Refuses: frames of more than [`MOST_DATA`] data bytes or with a C no one sends (a request with the error bit, a
+//! reserved function): in noise they come up by chance; and to know what the data say.
 
 use crate::bytes::{Cursor, checksum};
 use crate::stream::{Probe, Stream};
 
+pub use super::control;
 pub use crate::stream::FrameFault;
-
-/// Control field values and bits.
-pub mod control {
-    /// Set in every frame a meter sends.
-    pub const FROM_METER: u8 = 0x80;
-    /// Set in a meter's refusal.
-    pub const ERROR: u8 = 0x40;
-    /// Read data.
-    pub const READ: u8 = 0x01;
-    /// Read the meter's address.
-    pub const READ_ADDRESS: u8 = 0x03;
-    /// Write data: valve, clock.
-    pub const WRITE: u8 = 0x04;
-}
 
 /// The address everyone answers to: for lines with one meter.
 pub const ANYONE: [u8; 7] = [0xAA; 7];
@@ -139,7 +126,7 @@ fn probe_body(front: &[u8], rest: &[u8]) -> Option<Probe<Frame>> {
     let control = cursor.byte()?;
     let length = usize::from(cursor.byte()?);
     let is_refused_request = control & (control::FROM_METER | control::ERROR) == control::ERROR;
-    if length > MOST_DATA || is_refused_request {
+    if length > MOST_DATA || is_refused_request || !control::is_known(control) {
         return Some(Probe::Noise);
     }
     let data = cursor.take(length)?;

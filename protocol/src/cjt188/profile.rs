@@ -1,11 +1,22 @@
 //! Profiles of CJ/T 188 models: which field of the current data is which quantity, and how the meter is asked.
 //!
+//! ```text
+//!   layout = "A"            absent: recognised from each answer     di_order = "low_first"   absent: learnt
+//!   [[column]] quantity, field, decimals                            [[slot]] field, coding   with layout D
+//! ```
+//!
 //! Promises: a word that is not in the vocabulary is an error. Refuses: knowing which profiles there are.
 
 use serde::Deserialize;
 
+use super::binary::Slot;
+use super::identifier::Order;
+use super::layout::Layout;
+use super::payload::Rules;
 use crate::meter::Quantity;
 use crate::named::quantity;
+
+pub use super::field::HeatField;
 
 /// The profile of one CJ/T 188 model.
 #[derive(Debug, Clone, Deserialize)]
@@ -19,7 +30,19 @@ pub struct Profile {
     pub read_di: [u8; 2],
     /// The wire order of the DI of a valve command that is tried first.
     pub valve_di: [u8; 2],
-    /// Which field of the current data is which quantity.
+    /// The order of every DI, where the model has but one.
+    #[serde(default)]
+    pub di_order: Option<Order>,
+    /// Whether the meter has its address on the wire with the most significant byte first.
+    #[serde(default)]
+    pub address_high_first: bool,
+    /// The layout of the data; where it is not named, it is recognised from each answer or the answer is refused.
+    #[serde(default)]
+    pub layout: Option<Layout>,
+    /// What the places hold in layout D.
+    #[serde(default, rename = "slot")]
+    pub slots: Vec<Slot>,
+    /// Which field of the current data is which quantity; a field the meter's data do not have is no quantity.
     #[serde(rename = "column")]
     pub columns: Vec<Column>,
 }
@@ -37,24 +60,75 @@ pub struct Column {
     pub decimals: u8,
 }
 
-/// A field of the current data, by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HeatField {
-    /// Heat at the settlement day, or cooling energy.
-    Settled,
-    /// Heat energy.
-    Energy,
-    /// Power.
-    Power,
-    /// Flow.
-    Flow,
-    /// Volume.
-    Volume,
-    /// Supply temperature.
-    SupplyTemp,
-    /// Return temperature.
-    ReturnTemp,
-    /// Hours in operation.
-    Hours,
+impl Profile {
+    /// How answers are to be read.
+    pub(super) fn rules(&self) -> Rules<'_> {
+        Rules { layout: self.layout, slots: &self.slots }
+    }
+
+    /// The address as a frame has it, for the one people write, and the other way round.
+    pub(super) fn turned(&self, mut address: [u8; 7]) -> [u8; 7] {
+        if self.address_high_first {
+            address.reverse();
+        }
+        address
+    }
+
+    /// Why no meter can be read by it.
+    pub fn fault(&self) -> Option<String> {
+        let is_binary = self.layout == Some(Layout::D);
+        let slot = self.slots.iter().find_map(Slot::fault).map(str::to_owned);
+        match (is_binary, self.slots.is_empty()) {
+            (true, true) => Some("layout D without slots: name what each place holds".to_owned()),
+            (false, false) => Some("slots without layout D: only D needs them".to_owned()),
+            _ => slot,
+        }
+    }
+}
+
+/// A profile for tests: the columns of a heat meter, `line` in its head and `tables` at its end.
+#[cfg(test)]
+pub(super) fn sample(line: &str, tables: &str) -> Result<Profile, toml::de::Error> {
+    let head = "name = \"x\"\nmeter_type = 0x20\nread_di = [0x1F, 0x90]\nvalve_di = [0xA0, 0x17]\n";
+    let columns = [
+        ("energy", "energy", 2),
+        ("cooling_energy", "cooling", 2),
+        ("volume", "volume", 2),
+        ("power", "power", 2),
+        ("flow", "flow", 4),
+        ("supply_temp", "supply_temp", 2),
+        ("return_temp", "return_temp", 2),
+        ("operating_time", "hours", 0),
+    ];
+    let columns = columns.map(|(quantity, field, decimals)| {
+        format!("[[column]]\nquantity = \"{quantity}\"\nfield = \"{field}\"\ndecimals = {decimals}\n")
+    });
+    toml::from_str(&format!("{head}{line}\n{}{tables}", columns.concat()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layout_and_order_are_words_of_the_vocabulary_or_absent() {
+        let profile = sample("layout = \"C\"\ndi_order = \"low_first\"", "").expect("parses");
+        assert_eq!((profile.layout, profile.di_order), (Some(Layout::C), Some(Order::LowFirst)));
+        assert!(sample("", "").is_ok_and(|profile| profile.layout.is_none() && profile.fault().is_none()));
+        for wrong in ["layout = \"F\"", "di_order = \"sideways\""] {
+            assert!(sample(wrong, "").is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn layout_d_and_slots_need_each_other() {
+        let slot = "[[slot]]\nfield = \"energy\"\ncoding = \"unsigned\"\nunit = \"kWh\"\n";
+        let fault = |line: &str, tables: &str| sample(line, tables).expect("parses").fault();
+        let binary = "layout = \"D\"";
+        assert_eq!(fault(binary, slot), None);
+        assert!(fault(binary, "").is_some_and(|why| why.contains("without slots")));
+        assert!(fault("", slot).is_some_and(|why| why.contains("without layout D")));
+        let real = slot.replace("energy", "hours").replace("unsigned", "real");
+        assert!(fault(binary, &real).is_some_and(|why| why.contains("three bytes")));
+    }
 }

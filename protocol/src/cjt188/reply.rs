@@ -7,53 +7,30 @@
 //!
 //! Promises: what is built here the master's dialogue reads back equal. Refuses: deciding what the meter does.
 
-use super::frame::{Frame, control};
-use super::heat::{Heat, Status};
-use crate::bytes::Cursor;
+use super::body::{self, Body};
+use super::control;
+use super::frame::Frame;
+use super::layout::{Layout, veil};
+use super::status::Status;
 
-/// Data identifiers, as the standard writes them; makers differ in the order of the two bytes on the wire.
-pub mod di {
-    /// Current data.
-    pub const CURRENT: u16 = 0x901F;
-    /// Valve.
-    pub const VALVE: u16 = 0xA017;
-    /// Address.
-    pub const ADDRESS: u16 = 0x810A;
-}
+pub use super::identifier::{Lead, di};
 
 /// The data byte that opens a valve.
 pub const OPEN: u8 = 0x55;
 /// The data byte that closes a valve.
 pub const CLOSE: u8 = 0x99;
 
-/// What the data of a frame begin with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lead {
-    /// The two DI bytes as on the wire.
-    pub di: [u8; 2],
-    /// SER.
-    pub ser: u8,
+/// The answer of the meter at `address` to a read, in standard order.
+pub fn current<B: Body>(request: &Frame, address: [u8; 7], body: &B) -> Option<Frame> {
+    answer(request, address, &body.encode())
 }
 
-impl Lead {
-    /// The lead of `frame`, and the data after it.
-    pub fn of(frame: &Frame) -> Option<(Self, &[u8])> {
-        let mut cursor = Cursor::new(&frame.data);
-        let di = cursor.array()?;
-        let ser = cursor.byte()?;
-        Some((Self { di, ser }, cursor.rest()))
-    }
-
-    /// Whether the DI is `wanted` in either order.
-    pub fn asks(&self, wanted: u16) -> bool {
-        let bytes = wanted.to_be_bytes();
-        self.di == bytes || self.di == wanted.to_le_bytes()
-    }
-}
-
-/// The answer of the meter at `address` to a read of current data.
-pub fn current(request: &Frame, address: [u8; 7], heat: &Heat) -> Option<Frame> {
-    answer(request, address, &heat.encode())
+/// The answer of the meter at `address` to a read, in any layout but D; in E the identifier and SER are veiled too.
+pub fn laid_out<B: Body>(request: &Frame, address: [u8; 7], body: &B, layout: Layout) -> Option<Frame> {
+    let bytes = body::write(body, layout)?;
+    let plain = answer(request, address, &[])?;
+    let lead = if layout == Layout::E { veil(&plain.data) } else { plain.data };
+    Some(Frame { data: [lead, bytes].concat(), ..plain })
 }
 
 /// The answer to a valve command: heard, with the status as it is now.

@@ -86,6 +86,8 @@ impl Quality {
     pub const CLOCK_OFF: Self = Self(1 << 5);
     /// The meter had more to say than was taken: values may be missing.
     pub const INCOMPLETE: Self = Self(1 << 6);
+    /// A value is beyond what such a meter is made for.
+    pub const IMPLAUSIBLE: Self = Self(1 << 7);
 
     /// Both sets of doubts.
     #[must_use]

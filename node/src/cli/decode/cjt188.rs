@@ -1,13 +1,21 @@
-//! A CJ/T 188 answer as JSON and as a table.
+//! A CJ/T 188 telegram as JSON and as a table: current data, past months, settings, requests.
 //!
-//! Promises: values as the meter shows them, in its units. Refuses: requests, refusals, and data in no clear layout.
+//! Promises: values as the meter shows them, in its units; what a telegram asks or answers is named. Refuses: a
+//! meter's refusal, and data in no clear layout.
 
 use protocol::amount::{Amount, Unit};
+use protocol::cjt188::control;
+use protocol::cjt188::digits::Shown;
 use protocol::cjt188::frame::Frame;
-use protocol::cjt188::heat::{DECIMALS, FLOW_DECIMALS, Heat, Shown};
-use protocol::cjt188::payload::{Current, Layout, PayloadFault};
-use protocol::cjt188::reply::{Lead, di};
-use protocol::cjt188::unit::UnitCode;
+use protocol::cjt188::heat::{DECIMALS, FLOW_DECIMALS, Heat};
+use protocol::cjt188::identifier::{self, Lead, di};
+use protocol::cjt188::layout::Layout;
+use protocol::cjt188::payload::{self, Current, Data, Past, PayloadFault, Rules};
+use protocol::cjt188::prices::Prices;
+use protocol::cjt188::reply::{CLOSE, OPEN};
+use protocol::cjt188::status::Status;
+use protocol::cjt188::total::Total;
+use protocol::cjt188::water::Water;
 use protocol::meter::{Address, ValveState};
 
 use super::fault::Fault;
@@ -16,25 +24,50 @@ use super::json::Json;
 
 /// Bytes of a frame before its data.
 const BEFORE: usize = 11;
+/// Bytes of the identifier and SER.
+const LEAD: usize = 3;
 
 type Fields = Vec<(&'static str, Json)>;
 
-/// The fields of an answer, and its rows for people.
-pub(super) fn reply(frame: &Frame) -> Result<(Fields, String), Fault> {
-    if !frame.is_from_meter() {
-        return Err(Fault::new("no-answer", "a request: a meter's answer is needed", 9));
-    }
-    if frame.is_refusal() {
-        return Err(Fault::new("refused", format!("the meter refuses: {}", hex(&frame.data)), 9));
-    }
-    let undecodable = |fault: PayloadFault| Fault::new("undecodable", fault.to_string(), BEFORE);
-    let fields = match Current::read(frame) {
-        Ok(current) => current_data(frame, &current),
-        Err(PayloadFault::OtherData(_)) => other_data(frame),
-        Err(fault) => return Err(undecodable(fault)),
-    };
+/// The fields of a telegram, and its rows for people; the layout is the one named, or the one seen.
+pub(super) fn reply(frame: &Frame, layout: Option<Layout>) -> Result<(Fields, String), Fault> {
+    let fields = fields(frame, layout)?;
     let rows: Vec<String> = fields.iter().flat_map(|(name, value)| rows(name, value)).collect();
     Ok((fields, rows.join("\n")))
+}
+
+fn fields(frame: &Frame, layout: Option<Layout>) -> Result<Fields, Fault> {
+    if frame.is_refusal() {
+        let text = format!("the meter refuses to {}: {}", control::word(frame.control), hex(&frame.data));
+        return Err(Fault::new("refused", text, BEFORE - 2));
+    }
+    let rules = Rules { layout, slots: &[] };
+    let code = Lead::of(frame).map(|(lead, _)| identifier::resolve(lead.di).0);
+    let is_read = frame.control == control::FROM_METER | control::READ;
+    match code {
+        _ if !is_read => Ok(other(frame)),
+        Some(di::PRICES) => {
+            let prices = payload::prices(frame, rules).map_err(unread)?;
+            Ok([lead(frame, Json::Null, None), vec![("prices", priced(&prices))]].concat())
+        }
+        Some(code) if identifier::month(code).is_some() => {
+            Past::read_as(frame, rules).map(|past| month(frame, &past)).map_err(unread)
+        }
+        _ => match Current::read_as(frame, rules) {
+            Ok(current) => Ok(current_data(frame, &current)),
+            Err(PayloadFault::OtherData(_) | PayloadFault::NoLead) => Ok(other(frame)),
+            Err(fault) => Err(unread(fault)),
+        },
+    }
+}
+
+fn unread(fault: PayloadFault) -> Fault {
+    let (code, offset) = match fault {
+        PayloadFault::Ambiguous(_) => ("ambiguous", BEFORE + LEAD),
+        PayloadFault::Unread(_) => ("unsupported", BEFORE),
+        _ => ("undecodable", BEFORE + LEAD),
+    };
+    Fault::new(code, fault.to_string(), offset)
 }
 
 fn rows(name: &str, value: &Json) -> Vec<String> {
@@ -59,52 +92,99 @@ fn amount_text(shown: &Json) -> String {
     }
 }
 
-fn lead(frame: &Frame, layout: Json, identifier: String, ser: u8) -> Fields {
+/// What every telegram has; DI and SER as the meter means them where they are known.
+fn lead(frame: &Frame, layout: Json, meant: Option<(u16, u8)>) -> Fields {
+    let wire = Lead::of(frame).map(|(lead, _)| (identifier::resolve(lead.di).0, lead.ser));
+    let meant = meant.or(wire);
     vec![
         ("protocol", Json::text("cjt188")),
         ("layout", layout),
         ("type", Json::text(format!("{:02X}", frame.meter_type))),
         ("address", Json::text(Address::Cjt188(frame.address).to_string())),
         ("control", Json::text(format!("{:02X}", frame.control))),
-        ("di", Json::text(identifier)),
-        ("ser", Json::number(ser)),
+        ("di", Json::maybe(meant, |(code, _)| Json::text(format!("{code:04X}")))),
+        ("ser", Json::maybe(meant, |(_, ser)| Json::number(ser))),
+        ("what", Json::text(what(frame, meant.map(|(code, _)| code)))),
     ]
 }
 
+/// What a telegram asks or answers, in words.
+pub(super) fn what(frame: &Frame, code: Option<u16>) -> String {
+    let side = if frame.is_from_meter() { "answer" } else { "request" };
+    let subject = code.map_or("no data", |code| identifier::name(code).unwrap_or("a maker's own data"));
+    format!("{side}, {}: {subject}", control::word(frame.control))
+}
+
 fn current_data(frame: &Frame, current: &Current) -> Fields {
-    let heat = &current.heat;
-    let mut fields = lead(frame, Json::text(layout(current.layout)), format!("{:04X}", di::CURRENT), current.ser);
-    fields.extend([
-        ("quantities", quantities(heat)),
-        ("meter_time", Json::maybe(heat.clock, |clock| Json::text(clock.to_string()))),
-        ("valve", Json::maybe(heat.status.valve().map(ValveState::name), Json::text)),
-        ("battery_low", Json::Bool(heat.status.is_battery_low())),
-        ("status", Json::text(hex(&heat.status.0))),
-    ]);
+    let quantities = match &current.data {
+        Data::Heat(heat) => of_heat(heat),
+        Data::Water(water) => of_water(water),
+        // Without a profile's slots layout D has no numbers.
+        Data::Binary(_) => Json::Object(Vec::new()),
+    };
+    let mut fields = lead(frame, Json::text(current.layout.name()), Some((di::CURRENT, current.ser)));
+    fields.push(("quantities", quantities));
+    fields.push(("meter_time", Json::maybe(current.data.clock(), |clock| Json::text(clock.to_string()))));
+    fields.extend(status(current.data.status()));
     fields
 }
 
-/// Other data than the current ones: their bytes.
-fn other_data(frame: &Frame) -> Fields {
-    let (lead_in, rest) = Lead::of(frame).unwrap_or((Lead { di: [0; 2], ser: 0 }, &[]));
-    let known = [di::VALVE, di::ADDRESS].into_iter().find(|known| lead_in.asks(*known));
-    let identifier = known.unwrap_or_else(|| u16::from_be_bytes(lead_in.di));
-    let mut fields = lead(frame, Json::Null, format!("{identifier:04X}"), lead_in.ser);
-    fields.push(("data", Json::text(hex(rest))));
+fn status(status: Status) -> Fields {
+    vec![
+        ("valve", Json::maybe(status.valve().map(ValveState::name), Json::text)),
+        ("battery_low", Json::Bool(status.is_battery_low())),
+        ("status", Json::text(hex(&status.0))),
+    ]
+}
+
+fn month(frame: &Frame, past: &Past) -> Fields {
+    let meant = identifier::of_month(past.month).map(|code| (code, past.ser));
+    let mut fields = lead(frame, Json::text(past.layout.name()), meant);
+    fields.push(("month", Json::number(past.month)));
+    fields.push(("quantities", Json::Object(vec![total(past.total)])));
     fields
 }
 
-pub(super) const fn layout(layout: Layout) -> &'static str {
-    match layout {
-        Layout::A => "A",
-        Layout::B => "B",
-        Layout::C => "C",
-        Layout::E => "E",
+fn total(Total(held): Total) -> (&'static str, Json) {
+    let is_volume = matches!(held.unit.unit().0, Unit::CubicMetre);
+    (if is_volume { "volume" } else { "energy" }, shown(&held, DECIMALS))
+}
+
+/// Telegrams that are no readings: settings, requests, what is a maker's own.
+fn other(frame: &Frame) -> Fields {
+    let mut fields = lead(frame, Json::Null, None);
+    let (lead_in, rest) = match Lead::of(frame) {
+        Some((lead_in, rest)) => (identifier::resolve(lead_in.di).0, rest),
+        None => (0, frame.data.as_slice()),
+    };
+    let is_answer = frame.is_from_meter();
+    match (lead_in, rest) {
+        (_, []) => {}
+        (di::VALVE, [order]) if !is_answer => fields.push(("order", Json::text(valve_order(*order)))),
+        (di::VALVE | di::SET_BASE, [first, second]) if is_answer => fields.extend(status(Status([*first, *second]))),
+        (di::SETTLEMENT_DAY | di::READING_DAY | di::SET_SETTLEMENT_DAY | di::SET_READING_DAY, [day]) => {
+            fields.push(("day", Json::text(format!("{day:02X}"))));
+        }
+        (di::KEY_VERSION, [version]) => fields.push(("key_version", Json::number(version))),
+        (di::SET_ADDRESS, [a0, a1, a2, a3, a4, a5, a6]) => {
+            let address = Address::Cjt188([*a6, *a5, *a4, *a3, *a2, *a1, *a0]);
+            fields.push(("new_address", Json::text(address.to_string())));
+        }
+        (_, rest) => fields.push(("data", Json::text(hex(rest)))),
+    }
+    fields
+}
+
+/// What the byte of a valve command asks for.
+pub(super) fn valve_order(order: u8) -> String {
+    match order {
+        OPEN => "open".to_owned(),
+        CLOSE => "close".to_owned(),
+        other => format!("maker's order {other:02X}"),
     }
 }
 
-fn quantities(heat: &Heat) -> Json {
-    let shown = |shown: &Shown, decimals| amount(shown.digits, decimals, symbol(shown.unit));
+fn of_heat(heat: &Heat) -> Json {
     Json::Object(vec![
         ("settlement_or_cooling_energy", shown(&heat.settled, DECIMALS)),
         ("energy", shown(&heat.energy, DECIMALS)),
@@ -117,28 +197,31 @@ fn quantities(heat: &Heat) -> Json {
     ])
 }
 
-fn amount(digits: Option<u32>, decimals: i32, unit: &'static str) -> Json {
-    let exact = digits.map(|digits| Amount::decimal(digits.into(), -decimals, Unit::Plain).exact());
-    Json::Object(vec![("value", Json::maybe(exact, Json::Number)), ("unit", Json::text(unit))])
+fn of_water(water: &Water) -> Json {
+    let Water { volume, settled, .. } = water;
+    Json::Object(vec![("volume", shown(volume, DECIMALS)), ("settlement_volume", shown(settled, DECIMALS))])
 }
 
-const fn symbol(unit: UnitCode) -> &'static str {
-    match unit {
-        UnitCode::J => "J",
-        UnitCode::Wh => "Wh",
-        UnitCode::KWh => "kWh",
-        UnitCode::MWh => "MWh",
-        UnitCode::HundredMWh => "MWh*100",
-        UnitCode::KJ => "kJ",
-        UnitCode::MJ => "MJ",
-        UnitCode::GJ => "GJ",
-        UnitCode::HundredGJ => "GJ*100",
-        UnitCode::W => "W",
-        UnitCode::KW => "kW",
-        UnitCode::MW => "MW",
-        UnitCode::L => "L",
-        UnitCode::M3 => "m3",
-        UnitCode::LPerHour => "L/h",
-        UnitCode::M3PerHour => "m3/h",
-    }
+fn priced(prices: &Prices) -> Json {
+    let number = |digits, decimals| Json::maybe(exact(digits, decimals), Json::Number);
+    let [(first, up_to), (second, then_up_to)] = prices.steps;
+    Json::Object(vec![
+        ("price_1", number(first, DECIMALS)),
+        ("up_to_1", number(up_to, 0)),
+        ("price_2", number(second, DECIMALS)),
+        ("up_to_2", number(then_up_to, 0)),
+        ("price_3", number(prices.last, DECIMALS)),
+    ])
+}
+
+fn shown(shown: &Shown, decimals: i32) -> Json {
+    amount(shown.digits, decimals, shown.unit.symbol())
+}
+
+fn amount(digits: Option<u32>, decimals: i32, unit: &'static str) -> Json {
+    Json::Object(vec![("value", Json::maybe(exact(digits, decimals), Json::Number)), ("unit", Json::text(unit))])
+}
+
+fn exact(digits: Option<u32>, decimals: i32) -> Option<String> {
+    digits.map(|digits| Amount::decimal(digits.into(), -decimals, Unit::Plain).exact())
 }

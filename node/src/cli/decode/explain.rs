@@ -9,9 +9,10 @@
 //! Promises: every byte stands in exactly one part, in order, sound telegram or not. Refuses: naming what a fault
 //! hides.
 
+mod cjt188;
+
 use protocol::bytes::Cursor;
-use protocol::cjt188::frame as cjt188;
-use protocol::cjt188::payload::{Current, Layout};
+use protocol::cjt188::layout::Layout;
 use protocol::mbus::frame::{self as mbus, ci};
 use protocol::mbus::payload::Payload;
 use protocol::mbus::record::Record;
@@ -68,12 +69,12 @@ impl Cutter<'_> {
 }
 
 /// The parts of one telegram that begins at `offset` of its line.
-pub(super) fn parts(bytes: &[u8], protocol: Protocol, offset: usize) -> Vec<Part> {
+pub(super) fn parts(bytes: &[u8], protocol: Protocol, layout: Option<Layout>, offset: usize) -> Vec<Part> {
     let mut cutter = Cutter { rest: Cursor::new(bytes), at: offset, parts: Vec::new() };
     cutter.cut(frame::preamble(bytes), "preamble");
     match frame::front(bytes, protocol) {
         Ok((Frame::Mbus(frame), _)) => explain_mbus(&frame, &mut cutter),
-        Ok((Frame::Cjt188(frame), _)) => explain_cjt188(&frame, &mut cutter),
+        Ok((Frame::Cjt188(frame), _)) => cjt188::explain(&frame, layout, &mut cutter),
         Err(fault) => {
             let before = fault.offset.saturating_sub(cutter.at - offset);
             cutter.cut(before, "not read");
@@ -284,59 +285,6 @@ fn prefix(block: &[u8]) -> Option<Vif> {
     Vif::read(&mut Cursor::new(&bytes), TextPlace::Either).ok()
 }
 
-fn explain_cjt188(frame: &cjt188::Frame, cutter: &mut Cutter<'_>) {
-    cutter.cut(1, "start");
-    cutter.cut(1, format!("T, {}", kind_word(frame.meter_type)));
-    cutter.cut(7, format!("address {}", protocol::meter::Address::Cjt188(frame.address)));
-    cutter.cut(1, format!("C, {}", if frame.is_from_meter() { "from the meter" } else { "request" }));
-    cutter.cut(1, format!("length {}", frame.data.len()));
-    if frame.is_refusal() {
-        cutter.cut(frame.data.len().min(1), "SER");
-        cutter.cut(frame.data.len().saturating_sub(1), "status");
-        return end(cutter);
-    }
-    if frame.data.len() >= 3 {
-        cutter.cut(2, "DI, data identifier");
-        cutter.cut(1, "SER, serial number of the dialogue");
-    }
-    if let Some(current) = Current::read(frame).ok().filter(|_| frame.is_from_meter()) {
-        explain_current(current.layout, cutter);
-    }
-    cutter.cut(cutter.left().saturating_sub(2), "data");
-    end(cutter);
-}
-
-const fn kind_word(kind: u8) -> &'static str {
-    match kind >> 4 {
-        1 => "water meter",
-        2 => "heat or cooling meter",
-        3 => "gas meter",
-        _ => "other meter",
-    }
-}
-
-fn explain_current(layout: Layout, cutter: &mut Cutter<'_>) {
-    let order = match layout {
-        Layout::C => "high byte first",
-        Layout::E => "low byte first, 33h added",
-        Layout::A | Layout::B => "low byte first",
-    };
-    for name in ["settlement or cooling energy", "energy", "power", "flow", "volume"] {
-        if matches!(layout, Layout::B | Layout::E) {
-            cutter.cut(1, format!("unit of {name}"));
-            cutter.cut(4, format!("{name}, BCD {order}"));
-        } else {
-            cutter.cut(4, format!("{name}, BCD {order}"));
-            cutter.cut(1, format!("unit of {name}"));
-        }
-    }
-    for name in ["supply temperature", "return temperature", "operating hours"] {
-        cutter.cut(3, format!("{name}, BCD {order}"));
-    }
-    cutter.cut(7, format!("clock, BCD {order}"));
-    cutter.cut(2, "status: valve in bits 0 and 1, low battery in bit 2 of the first byte");
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -346,9 +294,25 @@ mod tests {
     proptest! {
         #[test]
         fn every_byte_stands_in_exactly_one_part(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let parts = parts(&bytes, Protocol::Auto, 0);
+            let parts = parts(&bytes, Protocol::Auto, None, 0);
             let again: Vec<u8> = parts.iter().flat_map(|part| part.bytes.clone()).collect();
             prop_assert_eq!(again, bytes);
+        }
+
+        #[test]
+        fn every_byte_of_a_cjt188_telegram_stands_in_exactly_one_part(
+            control in any::<u8>(),
+            di in prop_oneof![Just([0x90, 0x1F]), Just([0xD1, 0x21]), Just([0x02, 0x81]), Just([0xA0, 0x17]), any::<[u8; 2]>()],
+            rest in proptest::collection::vec(any::<u8>(), 0..60),
+        ) {
+            let data = [&di[..], &[1], &rest].concat();
+            let frame = protocol::cjt188::frame::Frame { meter_type: 0x20, address: [0x11; 7], control, data };
+            let bytes = frame.encode();
+            for layout in [None, Some(Layout::A), Some(Layout::C)] {
+                let parts = parts(&bytes, Protocol::Cjt188, layout, 0);
+                let again: Vec<u8> = parts.iter().flat_map(|part| part.bytes.clone()).collect();
+                prop_assert_eq!(&again, &bytes);
+            }
         }
 
         #[test]
@@ -357,7 +321,7 @@ mod tests {
             data in proptest::collection::vec(any::<u8>(), 0..200),
         ) {
             let bytes = mbus::Frame::Long { control: 8, address: 1, ci: kind, data }.encode();
-            let parts = parts(&bytes, Protocol::Mbus, 0);
+            let parts = parts(&bytes, Protocol::Mbus, None, 0);
             let again: Vec<u8> = parts.iter().flat_map(|part| part.bytes.clone()).collect();
             prop_assert_eq!(again, bytes);
         }

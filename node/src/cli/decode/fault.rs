@@ -8,7 +8,7 @@ use super::json::Json;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message} (at {offset})")]
 pub(super) struct Fault {
-    /// empty, bad-hex, no-frame, truncated, bad-checksum, no-answer, refused, undecodable, unsupported.
+    /// empty, bad-hex, no-frame, truncated, bad-checksum, no-answer, refused, undecodable, ambiguous, unsupported.
     pub(super) code: &'static str,
     /// In words.
     pub(super) message: String,

@@ -10,6 +10,7 @@
 
 use protocol::bytes::checksum;
 use protocol::cjt188::frame as cjt188;
+use protocol::cjt188::layout;
 use protocol::mbus::frame as mbus;
 
 use super::fault::Fault;
@@ -25,6 +26,30 @@ pub enum Protocol {
     Cjt188,
     /// Modbus RTU.
     Modbus,
+}
+
+/// A layout of CJ/T 188 data that can be named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Layout {
+    /// The standard's.
+    A,
+    /// The unit before the value.
+    B,
+    /// The most significant byte first.
+    C,
+    /// B with 33h added to every byte.
+    E,
+}
+
+impl Layout {
+    pub(super) const fn named(self) -> layout::Layout {
+        match self {
+            Self::A => layout::Layout::A,
+            Self::B => layout::Layout::B,
+            Self::C => layout::Layout::C,
+            Self::E => layout::Layout::E,
+        }
+    }
 }
 
 /// A sound frame.
