@@ -50,6 +50,133 @@ fn a_wrong_checksum_half_a_telegram_noise_and_nothing_are_told_apart() {
     }
 }
 
+/// A telegram with its checksum.
+fn summed(hex: &str) -> String {
+    let digits: Vec<u8> = hex.chars().filter_map(|c| c.to_digit(16)).map(|digit| digit as u8).collect();
+    let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect();
+    let sum = bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+    format!("{hex}{sum:02X}16")
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The real CJ/T 188 telegrams, or `None` where their folder is missing.
+fn cjt188_telegrams() -> Option<Vec<Value>> {
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/frames");
+    let folder = std::env::var_os("HEARTH_FRAMES").map_or(beside, PathBuf::from);
+    let Ok(text) = std::fs::read_to_string(folder.join("cjt188.json")) else {
+        println!("skipped: cjt188.json is missing");
+        return None;
+    };
+    let held: Value = serde_json::from_str(&text).expect("JSON");
+    held.get("telegrams").and_then(Value::as_array).cloned()
+}
+
+/// What the makers give for a telegram stands in what was told.
+fn agrees(told: &Value, telegram: &Value) {
+    let expect = telegram.get("expect").and_then(Value::as_object);
+    for (key, value) in expect.into_iter().flatten().filter(|(key, _)| !key.ends_with("_unit")) {
+        let unit = expect.and_then(|expect| expect.get(&format!("{key}_unit"))).and_then(Value::as_str);
+        match key.as_str() {
+            "meter_time" => assert_eq!(text(told, "/meter_time").replace('T', " "), value.as_str().expect("text")),
+            "status" => assert_eq!(told.get("status"), Some(value)),
+            key => {
+                let shown = told.pointer(&format!("/quantities/{key}/value")).and_then(Value::as_f64);
+                assert_eq!(shown, value.as_f64(), "{key}: {told}");
+                let shown = text(told, &format!("/quantities/{key}/unit"));
+                assert!(unit.is_none_or(|unit| unit == shown), "{key}: {told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_real_cjt188_telegram_is_told_as_its_maker_tells_it() {
+    let Some(telegrams) = cjt188_telegrams() else { return };
+    let file = tempfile::NamedTempFile::new().expect("a scratch file");
+    let lines: Vec<&str> = telegrams.iter().map(|telegram| text(telegram, "/hex")).collect();
+    std::fs::write(file.path(), lines.join("\n")).expect("written");
+    for protocol in ["cjt188", "auto"] {
+        let path = file.path().to_str().expect("text");
+        let (code, told) = decode(&["--protocol", protocol, "--file", path]);
+        assert_eq!(code, Some(1), "some of them are bad");
+        let told: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(told.len(), telegrams.len());
+        for (told, telegram) in told.iter().zip(&telegrams) {
+            if telegram.get("checksum_ok") == Some(&Value::Bool(false)) {
+                assert_eq!(text(told, "/error/code"), "bad-checksum", "{told}");
+            } else if text(telegram, "/layout") == "D" {
+                assert_eq!(text(told, "/error/code"), "undecodable");
+                assert!(text(told, "/error/message").contains("(D)"), "{told}");
+            } else {
+                for key in ["type", "control"] {
+                    assert_eq!(told.get(key), telegram.get(key));
+                }
+                assert_eq!(text(told, "/protocol"), "cjt188");
+                assert_eq!(text(told, "/layout"), text(telegram, "/layout"));
+                assert!(!text(told, "/what").is_empty(), "{told}");
+                agrees(told, telegram);
+            }
+        }
+    }
+}
+
+#[test]
+fn cjt188_requests_settings_months_water_and_refusals_are_told_by_name() {
+    let meter = "682078563412001111";
+    for (args, parts) in [
+        (vec![summed(&format!("{meter}0404A0170155"))], vec![r#""di":"A017""#, r#""order":"open""#]),
+        (vec![summed(&format!("{meter}0404A0170199"))], vec![r#""order":"close""#]),
+        (vec![summed(&format!("{meter}8405A017010100"))], vec![r#""valve":"closed","battery_low":false"#]),
+        (vec![summed(&format!("{meter}0303810A01"))], vec![r#""what":"request, read address: address""#]),
+        (vec![summed(&format!("{meter}8303810A01"))], vec![r#""address":"11110012345678","control":"83","di":"810A""#]),
+        (vec![summed(&format!("{meter}0103D12501"))], vec![r#""di":"D125""#, r#""month":6"#]),
+        (
+            vec!["--layout".to_owned(), "a".to_owned(), summed(&format!("{meter}8108D120013412000005"))],
+            vec![r#""layout":"A""#, r#""month":1,"quantities":{"energy":{"value":12.34,"unit":"kWh"}}"#],
+        ),
+        (vec![summed(&format!("{meter}8104038101 25").replace(' ', ""))], vec![r#""di":"8103""#, r#""day":25"#]),
+        (vec![summed(&format!("{meter}890481060107"))], vec![r#""key_version":7"#]),
+        (
+            // The bytes a maker of cold water meters publishes, with the checksum they should have.
+            vec![summed("68104433221100337881161F9000007766552C007766552C31012211051520 2184").replace(' ', "")],
+            vec![
+                r#""type":"10","address":"78330011223344""#,
+                r#""quantities":{"volume":{"value":556677,"unit":"m3"},"settlement_volume":{"value":556677,"unit":"m3"}}"#,
+                r#""meter_time":"2015-05-11T22:01:31","valve":"closed","battery_low":false,"status":"2184""#,
+            ],
+        ),
+    ] {
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let (code, told) = decode(&args);
+        assert_eq!(code, Some(0), "{told}");
+        for part in parts {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+}
+
+#[test]
+fn what_cjt188_data_do_not_say_clearly_is_refused_with_the_reason() {
+    let meter = "682078563412001111";
+    for (hex, code, words) in [
+        (format!("{meter}C103010301"), "refused", "read data: SER 01, status 0301"),
+        (format!("{meter}8108D120013412000005"), "ambiguous", "layout A from C"),
+        (format!("{meter}8104911F0100"), "unsupported", "911F"),
+        (format!("{meter}8104D3010100"), "unsupported", "D301"),
+        (format!("{meter}8107901F0112345678"), "undecodable", "secured (2018)"),
+        (format!("{meter}8116901F01{}", "AB".repeat(19)), "undecodable", "(D)"),
+    ] {
+        let (exit, told) = decode(&[&summed(&hex)]);
+        let json: Value = serde_json::from_str(&told).expect("JSON");
+        assert_eq!((exit, text(&json, "/error/code")), (Some(1), code), "{told}");
+        assert!(text(&json, "/error/message").contains(words), "{told}");
+        assert!(json.pointer("/error/offset").is_some_and(Value::is_u64));
+    }
+}
+
 #[test]
 fn the_explanation_of_every_real_telegram_holds_every_byte_once() {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/frames");

@@ -1,5 +1,6 @@
 //! What a master asks of a CJ/T 188 meter besides its values, against a whole simulated meter in memory.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::collection::vec;
@@ -10,6 +11,7 @@ use protocol::cjt188::heat::Heat;
 use protocol::cjt188::identifier::{Lead, Order, di};
 use protocol::cjt188::layout::Layout;
 use protocol::cjt188::prices::Prices;
+use protocol::cjt188::profile::Profile;
 use protocol::cjt188::reply;
 use protocol::cjt188::service::{Outcome, Service, ServiceDialogue, Turn};
 use protocol::cjt188::slave::{Counts, Slave};
@@ -17,8 +19,8 @@ use protocol::cjt188::status::Status;
 use protocol::cjt188::total::Total;
 use protocol::cjt188::unit::UnitCode;
 use protocol::cjt188::water::Water;
-use protocol::exchange::{LineFault, Target, Timing};
-use protocol::meter::{Address, CivilTime, ValveState};
+use protocol::exchange::{LineFault, Timing};
+use protocol::meter::{CivilTime, ValveState};
 
 const NUMBER: [u8; 7] = [0x11, 0x11, 0x00, 0x12, 0x34, 0x56, 0x78];
 const CLOCK: CivilTime = CivilTime { year: 2026, month: 11, day: 12, hour: 13, minute: 14, second: 15 };
@@ -63,14 +65,14 @@ fn parse(wire: &[u8]) -> Frame {
     scanner.next().expect("whole").expect("sound")
 }
 
-fn target(address: [u8; 7], repeats: u8) -> Target {
-    let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats };
-    Target { address: Address::Cjt188(address), timing, profile: None }
+/// Whom to ask on a quick line, and how often to repeat.
+const fn target(address: [u8; 7], repeats: u8) -> ([u8; 7], Timing) {
+    (address, Timing { baud: 2400, extra: Duration::ZERO, repeats })
 }
 
 /// The dialogue against a meter in memory: nothing is silence. How it ended, and what was said.
-fn ask(target: &Target, service: Service, mut meter: impl FnMut(&[u8]) -> Vec<u8>) -> (Outcome, Vec<Frame>) {
-    let mut dialogue = ServiceDialogue::new(target, service);
+fn ask(target: ([u8; 7], Timing), service: Service, mut meter: impl FnMut(&[u8]) -> Vec<u8>) -> (Outcome, Vec<Frame>) {
+    let mut dialogue = ServiceDialogue::new(target.0, service, target.1, None);
     let (mut said, mut pending) = (Vec::new(), Vec::new());
     for _ in 0..1000 {
         match dialogue.poll() {
@@ -88,7 +90,7 @@ fn ask(target: &Target, service: Service, mut meter: impl FnMut(&[u8]) -> Vec<u8
 
 fn ask_slave(slave: &mut Slave, service: Service, repeats: u8) -> Outcome {
     let meter = |request: &[u8]| slave.answer(&parse(request)).map(|answer| answer.encode()).unwrap_or_default();
-    ask(&target(NUMBER, repeats), service, meter).0
+    ask(target(NUMBER, repeats), service, meter).0
 }
 
 const fn accepted(outcome: &Outcome) -> bool {
@@ -115,7 +117,7 @@ fn every_service_has_the_frame_of_the_standard() {
             vec![0x18, 0xA0, 1, 0x79, 0x56, 0x34, 0x12, 0x00, 0x42, 0x59],
         ),
     ] {
-        let (_, said) = ask(&target(NUMBER, 0), service, |_| Vec::new());
+        let (_, said) = ask(target(NUMBER, 0), service, |_| Vec::new());
         let said: Vec<_> = said.into_iter().map(|frame| (frame.control, frame.data)).collect();
         assert_eq!(said, [(control, data)], "{service:?}");
     }
@@ -131,7 +133,7 @@ fn what_has_an_order_of_bytes_is_asked_after_the_layout_was_seen() {
         (Service::SetBase(shown(123_456, UnitCode::M3)), 0x16, vec![0x16, 0xA0, 2, 0x56, 0x34, 0x12, 0x00, 0x2C]),
     ] {
         let (_, said) =
-            ask(&target(NUMBER, 0), service, |request| meter.answer(&parse(request)).expect("an answer").encode());
+            ask(target(NUMBER, 0), service, |request| meter.answer(&parse(request)).expect("an answer").encode());
         let [learn, asked] = said.as_slice() else { unreachable!("{said:?}") };
         assert!(Lead::of(learn).is_some_and(|(lead, _)| lead.asks(di::CURRENT)));
         assert_eq!((asked.control, &asked.data), (control, &data), "{service:?}");
@@ -174,7 +176,7 @@ fn every_service_reads_and_writes_in_every_layout_the_meter_speaks() {
 fn a_meter_that_knows_one_order_is_asked_in_it_from_then_on() {
     for order in [Order::HighFirst, Order::LowFirst] {
         let mut meter = Slave { order: Some(order), ..slave(Layout::A) };
-        let (outcome, said) = ask(&target(NUMBER, 1), Service::ReadMonth(1), |request| {
+        let (outcome, said) = ask(target(NUMBER, 1), Service::ReadMonth(1), |request| {
             meter.answer(&parse(request)).map(|answer| answer.encode()).unwrap_or_default()
         });
         assert!(matches!(outcome, Outcome::Past(_)), "{outcome:?}");
@@ -185,10 +187,36 @@ fn a_meter_that_knows_one_order_is_asked_in_it_from_then_on() {
 }
 
 #[test]
+fn a_profile_that_names_layout_order_and_address_spares_the_look_at_current_data() {
+    let text = "name = 'x'\nmeter_type = 0x26\nread_di = [0x1F, 0x90]\nvalve_di = [0xA0, 0x17]\nlayout = 'C'\n\
+                di_order = 'high_first'\naddress_high_first = true\ncolumn = []\n";
+    let profile: Arc<Profile> = Arc::new(toml::from_str(text).expect("a profile"));
+    let mut turned = NUMBER;
+    turned.reverse();
+    let mut meter = Slave { order: Some(Order::HighFirst), address: turned, ..slave(Layout::C) };
+    meter.counts = Counts::Heat(Heat { clock: None, ..heat() });
+    let mut ask = |service: Service| {
+        let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: 0 };
+        let mut dialogue = ServiceDialogue::new(NUMBER, service, timing, Some(Arc::clone(&profile)));
+        let Turn::Send(request) = dialogue.poll() else { unreachable!("something is asked") };
+        let request = parse(&request);
+        dialogue.handle_bytes(&meter.answer(&request).expect("an answer").encode());
+        let Turn::Done(outcome) = dialogue.poll() else { unreachable!("one answer is enough") };
+        (request, outcome)
+    };
+    let (request, outcome) = ask(Service::ReadMonth(2));
+    assert_eq!((request.meter_type, request.data), (0x26, vec![0xD1, 0x21, 1]));
+    assert!(matches!(outcome, Outcome::Past(past) if past.total == Total(shown(53_998, UnitCode::KWh))));
+    assert_eq!(ask(Service::ReadAddress).1, Outcome::Address(NUMBER, 0x25));
+    let (request, _) = ask(Service::SetClock(CLOCK));
+    assert_eq!(request.data, [0xA0, 0x15, 1, 0x20, 0x26, 0x11, 0x12, 0x13, 0x14, 0x15]);
+}
+
+#[test]
 fn whoever_is_alone_on_the_line_tells_its_address() {
     let mut meter = slave(Layout::A);
     let (outcome, said) =
-        ask(&target(ANYONE, 0), Service::ReadAddress, |request| meter.answer(&parse(request)).expect("alone").encode());
+        ask(target(ANYONE, 0), Service::ReadAddress, |request| meter.answer(&parse(request)).expect("alone").encode());
     assert_eq!(outcome, Outcome::Address(NUMBER, 0x25));
     assert!(said.iter().all(|frame| frame.address == ANYONE));
 }
@@ -198,7 +226,7 @@ fn an_address_repeated_in_the_data_is_taken_only_where_it_is_the_same() {
     let answered = |from: [u8; 7], repeated: [u8; 7]| {
         let mut wire = repeated;
         wire.reverse();
-        ask(&target(ANYONE, 0), Service::ReadAddress, |request| {
+        ask(target(ANYONE, 0), Service::ReadAddress, |request| {
             reply::answer(&parse(request), from, &wire).expect("a request").encode()
         })
         .0
@@ -217,7 +245,7 @@ fn a_new_address_is_acknowledged_under_the_old_or_the_new_one() {
         ([2; 7], Outcome::Lost(LineFault::WrongMeter)),
     ] {
         let meter = |request: &[u8]| reply::answer(&parse(request), from, &[]).expect("a request").encode();
-        assert_eq!(ask(&target(NUMBER, 0), Service::SetAddress(new), meter).0, outcome);
+        assert_eq!(ask(target(NUMBER, 0), Service::SetAddress(new), meter).0, outcome);
     }
 }
 
@@ -234,7 +262,7 @@ fn what_no_meter_can_have_is_refused_before_a_byte_is_sent() {
         (Service::SetBase(shown(1, UnitCode::KW)), "energy or a volume"),
         (Service::SetAddress(ANYONE), "everyone"),
     ] {
-        let (outcome, said) = ask(&target(NUMBER, 2), service, |_| Vec::new());
+        let (outcome, said) = ask(target(NUMBER, 2), service, |_| Vec::new());
         assert!(said.is_empty(), "{service:?}");
         let text = words(outcome);
         assert!(text.contains(word), "{text}");
@@ -257,7 +285,7 @@ fn nothing_is_written_to_a_meter_whose_layout_is_not_clear_or_is_e() {
 #[test]
 fn refusals_of_one_two_and_three_bytes_carry_what_they_hold() {
     let refused = |data: Vec<u8>| {
-        ask(&target(NUMBER, 0), Service::ReadKeyVersion, |request| {
+        ask(target(NUMBER, 0), Service::ReadKeyVersion, |request| {
             let frame = parse(request);
             Frame { control: 0xC9, data: data.clone(), ..frame }.encode()
         })
@@ -292,7 +320,7 @@ fn an_answer_with_another_content_than_the_service_has_is_not_taken() {
         (Service::ReadKeyVersion, vec![1, 2]),
     ] {
         let meter = |request: &[u8]| reply::answer(&parse(request), NUMBER, &rest).expect("a request").encode();
-        assert_eq!(ask(&target(NUMBER, 1), service, meter).0, Outcome::Lost(LineFault::Undecodable), "{rest:?}");
+        assert_eq!(ask(target(NUMBER, 1), service, meter).0, Outcome::Lost(LineFault::Undecodable), "{rest:?}");
     }
 }
 
@@ -356,7 +384,7 @@ proptest! {
         ] {
             let mut endless = answers.iter().cycle();
             let (outcome, said) =
-                ask(&target(NUMBER, repeats), service, |_| endless.next().expect("endless").clone());
+                ask(target(NUMBER, repeats), service, |_| endless.next().expect("endless").clone());
             prop_assert!(said.len() <= 2 * (usize::from(repeats) + 1));
             prop_assert!(matches!(outcome, Outcome::Lost(_) | Outcome::Refused(_)), "{outcome:?}");
         }

@@ -9,6 +9,8 @@
 //! arrived. Refuses: an answer from another address, with another SER, with other data; and one that cannot be read
 //! without guessing, with the reason in words.
 
+use std::sync::Arc;
+
 use super::control;
 use super::frame::{ANYONE, Frame};
 use super::identifier::{Order, di};
@@ -34,7 +36,7 @@ pub struct Dialogue {
 
 #[derive(Debug, Clone)]
 enum Stage {
-    Asking { profile: &'static Profile, current: Box<Transaction> },
+    Asking { profile: Arc<Profile>, current: Box<Transaction> },
     Over(Answer),
 }
 
@@ -48,8 +50,8 @@ impl Dialogue {
     }
 
     /// The same by a profile that is at hand.
-    fn by(profile: &'static Profile, target: &Target, action: Action) -> Self {
-        let request = request(profile, profile.turned(address(target)), action);
+    fn by(profile: Arc<Profile>, target: &Target, action: Action) -> Self {
+        let request = request(&profile, profile.turned(address(target)), action);
         let current = Box::new(Transaction::new(request, target.timing));
         Self { stage: Stage::Asking { profile, current }, action, unread: None }
     }
@@ -58,7 +60,7 @@ impl Dialogue {
     pub fn poll(&mut self) -> Step {
         loop {
             let (profile, current) = match &mut self.stage {
-                Stage::Asking { profile, current } => (*profile, current),
+                Stage::Asking { profile, current } => (Arc::clone(profile), current),
                 Stage::Over(answer) => return Step::Done(answer.clone()),
             };
             let heard = match current.poll() {
@@ -66,10 +68,18 @@ impl Dialogue {
                 Turn::Await(time) => return Step::Await(time),
                 Turn::Done(heard) => heard,
             };
-            match self.answer(profile, heard) {
+            match self.answer(&profile, heard) {
                 Some(answer) => self.stage = Stage::Over(answer),
                 None => current_of(&mut self.stage).into_iter().for_each(Transaction::turn_down),
             }
+        }
+    }
+
+    /// Whether the last question still waits for bytes of its answer.
+    pub const fn is_listening(&self) -> bool {
+        match &self.stage {
+            Stage::Asking { current, .. } => current.is_listening(),
+            Stage::Over(_) => false,
         }
     }
 
@@ -126,11 +136,13 @@ const fn refused(text: String) -> Answer {
 }
 
 /// The profile a target names, or why there is none to ask by.
-pub(super) fn named(target: &Target) -> Result<&'static Profile, String> {
+fn named(target: &Target) -> Result<Arc<Profile>, String> {
     let name = target.profile.as_deref();
     let unknown = || format!("profile \"{}\" is not known", name.unwrap_or_default());
     let profile = profile::cjt188(name).ok_or_else(unknown)?;
-    profile.fault().map_or(Ok(profile), |fault| Err(format!("profile \"{}\": {fault}", profile.name)))
+    profile
+        .fault()
+        .map_or_else(|| Ok(Arc::new(profile.clone())), |fault| Err(format!("profile \"{}\": {fault}", profile.name)))
 }
 
 fn request(profile: &Profile, address: [u8; 7], action: Action) -> Request {
@@ -153,7 +165,7 @@ fn request(profile: &Profile, address: [u8; 7], action: Action) -> Request {
     }
 }
 
-pub(super) const fn address(target: &Target) -> [u8; 7] {
+const fn address(target: &Target) -> [u8; 7] {
     match target.address {
         Address::Cjt188(address) => address,
         Address::MbusPrimary(_) | Address::MbusSecondary { .. } | Address::ModbusUnit(_) => ANYONE,

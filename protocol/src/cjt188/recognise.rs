@@ -3,8 +3,10 @@
 //! ```text
 //!   A B C: units where they belong, decimal digits      none --> not read: D, or another thing
 //!      |-- one, or all say the same ------------------------------------------> read
-//!      |-- clock of this century in one --------------------------------------> read
-//!      |-- clock in several: century 20 before 00, then water temperatures ----> read if one is left
+//!      |-- a clock of this century, or with 00 for it, in one ----------------> read
+//!      |-- in both: only one has water temperatures --------------------------> read
+//!      |            century 20 last and 00 first ------------------------------> A; the other way round an A whose
+//!      |            century was never set is known, so that nothing is told
 //!      +-- else --> refused: ambiguous
 //! ```
 //!
@@ -38,22 +40,38 @@ fn in_layout<B: Body>(bytes: &[u8], layout: Layout) -> Result<B, BodyFault> {
 }
 
 fn recognise<B: Body>(bytes: &[u8]) -> Result<(B, Layout), PayloadFault> {
-    let mut candidates: Vec<(B, Layout)> =
+    let candidates: Vec<(B, Layout)> =
         TOLD_APART.into_iter().filter_map(|layout| Some((in_layout(bytes, layout).ok()?, layout))).collect();
-    let has_clock = candidates.iter().any(|(body, _)| is_of_our_times(body));
-    for is_likelier in [is_of_our_times::<B>, is_of_this_century, Body::is_plausible] {
-        if has_clock && candidates.iter().any(|(body, _)| is_likelier(body)) {
-            candidates.retain(|(body, _)| is_likelier(body));
-        }
-    }
     match candidates.as_slice() {
         [] => Err(in_layout::<B>(bytes, Layout::A).err().map_or(PayloadFault::Length(0), PayloadFault::NoLayout)),
         [first, rest @ ..] if rest.iter().all(|(body, _)| *body == first.0) => Ok(*first),
-        _ if has_clock => Err(PayloadFault::Ambiguous(TWO_CLOCKS)),
-        _ => Err(PayloadFault::Ambiguous(NO_CLOCK)),
+        several => tell_apart(several).map_err(PayloadFault::Ambiguous),
     }
 }
 
+/// The one of several readings of the same bytes that has all the evidence.
+fn tell_apart<B: Body>(several: &[(B, Layout)]) -> Result<(B, Layout), &'static str> {
+    let clocked = |likely: fn(&B) -> bool| -> Vec<(B, Layout)> {
+        several.iter().copied().filter(|(body, _)| is_of_our_times(body) && likely(body)).collect()
+    };
+    let plausible = clocked(Body::is_plausible);
+    let any = clocked(|_| true);
+    let left = match (plausible.is_empty(), any.is_empty()) {
+        (_, true) => return Err(NO_CLOCK),
+        (true, false) if several.iter().any(|(body, _)| body.is_plausible()) => return Err(DISPUTED),
+        (true, false) => any,
+        (false, _) => plausible,
+    };
+    let of_this_century: Vec<&(B, Layout)> = left.iter().filter(|(body, _)| is_of_this_century(body)).collect();
+    match (left.as_slice(), of_this_century.as_slice()) {
+        ([only], _) => Ok(*only),
+        (_, [only]) if only.1 != Layout::C => Ok(**only),
+        _ => Err(TWO_CLOCKS),
+    }
+}
+
+const DISPUTED: &str =
+    "the clock makes sense in one layout, the temperatures in another: let a profile name the layout";
 const NO_CLOCK: &str = "no clock of this century tells layout A from C: let a profile name the layout";
 const TWO_CLOCKS: &str = "the clock makes sense in layout A as in C: let a profile name the layout";
 
@@ -103,7 +121,8 @@ mod tests {
 
     #[test]
     fn the_seconds_of_a_day_are_recognised_in_every_layout() {
-        // Seven seconds on each time: every second, minute and hour comes up with others beside it.
+        // Seven seconds on each time: every second, minute and hour comes up with others beside it. The water's
+        // temperatures tell the seconds 00 and 20, at which the clock makes sense from both ends.
         for second in (0..86_400_u32).step_by(7) {
             let (hour, minute, second) = ((second / 3600) as u8, (second / 60 % 60) as u8, (second % 60) as u8);
             let sent = heat(CivilTime { hour, minute, second, ..CLOCK });
@@ -137,6 +156,32 @@ mod tests {
         let temperate = Heat { supply_temp: Some(10_101), return_temp: Some(1100), ..heat(clock) };
         assert_eq!(seen(&temperate, Layout::A), Err(PayloadFault::Ambiguous(TWO_CLOCKS)));
         assert_eq!(seen(&heat(clock), Layout::A), Ok((heat(clock), Layout::A)));
+    }
+
+    #[test]
+    fn a_century_that_was_never_set_does_not_make_a_mirrored_clock_of_the_seconds() {
+        // 0011-06-27 10:53:20: from the other end a clock of 2053. A meter with such a century is among the published.
+        let clock = CivilTime { year: 11, month: 6, day: 27, hour: 10, minute: 53, second: 20 };
+        assert_eq!(seen(&heat(clock), Layout::A), Ok((heat(clock), Layout::A)));
+        let cold = Heat { supply_temp: None, return_temp: None, ..heat(clock) };
+        assert_eq!(seen(&cold, Layout::A), Err(PayloadFault::Ambiguous(TWO_CLOCKS)));
+        let (volume, settled) = (shown(1234, UnitCode::M3), shown(1000, UnitCode::M3));
+        let water = |clock| Water { volume, settled, clock: Some(clock), status: Status::default() };
+        assert_eq!(seen(&water(clock), Layout::A), Err(PayloadFault::Ambiguous(TWO_CLOCKS)));
+        // 2026-06-27 10:53:00: from the other end a century 00.
+        let whole = CivilTime { year: 2026, second: 0, ..clock };
+        assert_eq!(seen(&water(whole), Layout::A), Ok((water(whole), Layout::A)));
+        assert_eq!(seen(&water(whole), Layout::C), Err(PayloadFault::Ambiguous(TWO_CLOCKS)));
+    }
+
+    #[test]
+    fn a_clock_that_makes_sense_where_the_temperatures_do_not_is_no_evidence() {
+        // Month 00 in layout A, at the second 20 of an hour up to 12: a clock only from the other end.
+        let mut bytes = heat(CLOCK).encode();
+        bytes.splice(34..41, [0x20, 0x30, 0x10, 0x15, 0x00, 0x24, 0x20]);
+        assert_eq!(read::<Heat>(&bytes, None), Err(PayloadFault::Ambiguous(DISPUTED)));
+        let broken = Heat { supply_temp: Some(999_999), ..heat(CLOCK) };
+        assert_eq!(seen(&broken, Layout::A), Ok((broken, Layout::A)));
     }
 
     #[test]

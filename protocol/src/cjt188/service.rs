@@ -12,8 +12,10 @@
 
 mod asked;
 
+use std::sync::Arc;
+
 use super::control;
-use super::exchange::{self, valve};
+use super::exchange::valve;
 use super::frame::{ANYONE, Frame};
 use super::identifier::{Order, di};
 use super::layout::Layout;
@@ -22,11 +24,14 @@ use super::prices::Prices;
 use super::profile::Profile;
 use super::transaction::{Heard, Request, Transaction};
 use crate::bytes::bcd_byte;
-use crate::dialogue::{LineFault, Refusal, Target, Timing};
+use crate::dialogue::{LineFault, Refusal, Timing};
 use crate::meter::ValveState;
 
 pub use super::transaction::Turn;
 pub use asked::Service;
+
+/// T of requests without a profile.
+const HEAT: u8 = 0x20;
 
 /// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +63,7 @@ pub struct ServiceDialogue {
     service: Service,
     address: [u8; 7],
     timing: Timing,
-    profile: Option<&'static Profile>,
+    profile: Option<Arc<Profile>>,
     stage: Stage,
     unread: Option<PayloadFault>,
 }
@@ -79,22 +84,17 @@ struct Way {
 }
 
 impl ServiceDialogue {
-    /// Asks `service` of `target`.
-    pub fn new(target: &Target, service: Service) -> Self {
-        let named = exchange::named(target);
-        let profile = named.as_ref().ok().copied();
-        let way = Way {
-            layout: profile.and_then(|profile| profile.layout),
-            order: profile.and_then(|profile| profile.di_order),
-        };
-        let address = exchange::address(target);
-        let (address, timing) = (profile.map_or(address, |profile| profile.turned(address)), target.timing);
+    /// Asks `service` of the meter at `address` by its profile; without one its layout is seen where it matters.
+    pub fn new(address: [u8; 7], service: Service, timing: Timing, profile: Option<Arc<Profile>>) -> Self {
+        let named = profile.as_deref();
+        let way =
+            Way { layout: named.and_then(|profile| profile.layout), order: named.and_then(|profile| profile.di_order) };
+        let fault = named.and_then(Profile::fault);
+        let address = named.map_or(address, |profile| profile.turned(address));
         let stage = Stage::Over(Outcome::Lost(LineFault::Silent));
         let mut dialogue = Self { service, address, timing, profile, stage, unread: None };
-        dialogue.stage = match named.map(|_| dialogue.first(way)) {
-            Ok(Ok(stage)) => stage,
-            Ok(Err(text)) | Err(text) => Stage::Over(refused(text)),
-        };
+        let first = fault.map_or_else(|| dialogue.first(way), Err);
+        dialogue.stage = first.unwrap_or_else(|text| Stage::Over(refused(text)));
         dialogue
     }
 
@@ -110,7 +110,7 @@ impl ServiceDialogue {
     }
 
     fn turned(&self, address: [u8; 7]) -> [u8; 7] {
-        self.profile.map_or(address, |profile| profile.turned(address))
+        self.profile.as_deref().map_or(address, |profile| profile.turned(address))
     }
 
     fn tail(&self, way: Way) -> Result<Vec<u8>, String> {
@@ -126,21 +126,23 @@ impl ServiceDialogue {
     }
 
     fn request(&self, control: u8, code: u16, way: Way, tail: Vec<u8>, first_ser: u8) -> Request {
-        let profile_order = self.profile.map(|profile| match code {
+        let tried = self.profile.as_deref().map(|profile| match code {
             di::VALVE => Order::of(profile.valve_di, code),
             _ => Order::of(profile.read_di, di::CURRENT),
         });
+        // Most published requests have 1F 90 and A0 17.
+        let usual = if code == di::VALVE { Order::HighFirst } else { Order::LowFirst };
         let or_from = match self.service {
             Service::SetAddress(address) => Some(self.turned(address)),
             _ => None,
         };
         Request {
-            meter_type: self.profile.map_or(0, |profile| profile.meter_type),
+            meter_type: self.profile.as_deref().map_or(HEAT, |profile| profile.meter_type),
             address: self.address,
             or_from,
             control,
             code,
-            order: way.order.or(profile_order).unwrap_or(Order::HighFirst),
+            order: way.order.or(tried).unwrap_or(usual),
             has_one_order: way.order.is_some(),
             layout: way.layout,
             tail,
@@ -217,7 +219,7 @@ impl ServiceDialogue {
 
     /// The way the current data show.
     fn seen(&self, frame: &Frame, plain: &Plain) -> Result<Way, PayloadFault> {
-        let rules = self.profile.map(Profile::rules).unwrap_or_default();
+        let rules = self.profile.as_deref().map(Profile::rules).unwrap_or_default();
         let layout = Current::read_as(frame, rules)?.layout;
         Ok(Way { layout: Some(layout), order: Some(plain.lead.order(di::CURRENT)) })
     }

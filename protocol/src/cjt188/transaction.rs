@@ -116,6 +116,11 @@ impl Transaction {
         }
     }
 
+    /// Whether the last request still waits for bytes of its answer.
+    pub(super) const fn is_listening(&self) -> bool {
+        matches!(self.phase, Phase::Listen)
+    }
+
     /// Bytes came.
     pub(super) fn handle_bytes(&mut self, bytes: &[u8]) {
         for chunk in bytes.chunks(frame::LONGEST) {

@@ -4,6 +4,7 @@
 //! meter's refusal, and data in no clear layout.
 
 use protocol::amount::{Amount, Unit};
+use protocol::bytes::bcd_byte;
 use protocol::cjt188::control;
 use protocol::cjt188::digits::Shown;
 use protocol::cjt188::frame::Frame;
@@ -38,7 +39,9 @@ pub(super) fn reply(frame: &Frame, layout: Option<Layout>) -> Result<(Fields, St
 
 fn fields(frame: &Frame, layout: Option<Layout>) -> Result<Fields, Fault> {
     if frame.is_refusal() {
-        let text = format!("the meter refuses to {}: {}", control::word(frame.control), hex(&frame.data));
+        let (ser, status) = frame.data.split_at(frame.data.len().min(1));
+        let asked = control::word(frame.control);
+        let text = format!("the meter refuses to {asked}: SER {}, status {}", hex(ser), hex(status));
         return Err(Fault::new("refused", text, BEFORE - 2));
     }
     let rules = Rules { layout, slots: &[] };
@@ -48,7 +51,8 @@ fn fields(frame: &Frame, layout: Option<Layout>) -> Result<Fields, Fault> {
         _ if !is_read => Ok(other(frame)),
         Some(di::PRICES) => {
             let prices = payload::prices(frame, rules).map_err(unread)?;
-            Ok([lead(frame, Json::Null, None), vec![("prices", priced(&prices))]].concat())
+            let seen = Json::maybe(layout, |layout| Json::text(layout.name()));
+            Ok([lead(frame, seen, None), vec![("prices", priced(&prices))]].concat())
         }
         Some(code) if identifier::month(code).is_some() => {
             Past::read_as(frame, rules).map(|past| month(frame, &past)).map_err(unread)
@@ -67,7 +71,8 @@ fn unread(fault: PayloadFault) -> Fault {
         PayloadFault::Unread(_) => ("unsupported", BEFORE),
         _ => ("undecodable", BEFORE + LEAD),
     };
-    Fault::new(code, fault.to_string(), offset)
+    let remedy = if code == "ambiguous" { "; here --layout names it" } else { "" };
+    Fault::new(code, format!("{fault}{remedy}"), offset)
 }
 
 fn rows(name: &str, value: &Json) -> Vec<String> {
@@ -158,12 +163,13 @@ fn other(frame: &Frame) -> Fields {
         None => (0, frame.data.as_slice()),
     };
     let is_answer = frame.is_from_meter();
+    fields.extend(identifier::month(lead_in).map(|month| ("month", Json::number(month))));
     match (lead_in, rest) {
         (_, []) => {}
         (di::VALVE, [order]) if !is_answer => fields.push(("order", Json::text(valve_order(*order)))),
         (di::VALVE | di::SET_BASE, [first, second]) if is_answer => fields.extend(status(Status([*first, *second]))),
         (di::SETTLEMENT_DAY | di::READING_DAY | di::SET_SETTLEMENT_DAY | di::SET_READING_DAY, [day]) => {
-            fields.push(("day", Json::text(format!("{day:02X}"))));
+            fields.push(("day", Json::maybe(bcd_byte(*day), Json::number)));
         }
         (di::KEY_VERSION, [version]) => fields.push(("key_version", Json::number(version))),
         (di::SET_ADDRESS, [a0, a1, a2, a3, a4, a5, a6]) => {

@@ -15,13 +15,13 @@ use crate::meter::{CivilTime, Quantity, Reading};
 
 const NUMBER: [u8; 7] = [0x11, 0x11, 0x00, 0x12, 0x34, 0x56, 0x78];
 
-fn profile(extra: &str) -> &'static Profile {
+fn profile(extra: &str) -> Arc<Profile> {
     let (line, tables) = extra.split_once('\n').unwrap_or((extra, ""));
-    Box::leak(Box::new(sample(line, tables).expect("a profile")))
+    Arc::new(sample(line, tables).expect("a profile"))
 }
 
 /// The answer, and the requests.
-fn ask(profile: &'static Profile, repeats: u8, mut meter: impl FnMut(&Frame) -> Option<Frame>) -> (Answer, Vec<Frame>) {
+fn ask(profile: Arc<Profile>, repeats: u8, mut meter: impl FnMut(&Frame) -> Option<Frame>) -> (Answer, Vec<Frame>) {
     let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats };
     let target = Target { address: Address::Cjt188(NUMBER), timing, profile: None };
     let mut dialogue = Dialogue::by(profile, &target, Action::ReadNow);
@@ -70,7 +70,7 @@ fn a_named_layout_is_read_without_a_clock_and_in_no_other_layout() {
     for layout in [Layout::A, Layout::B, Layout::C, Layout::E] {
         let named = profile(&format!("layout = \"{}\"", layout.name()));
         let mut meter = Slave { layout, ..Slave::new(NUMBER, 0x20, Counts::Heat(heat(None))) };
-        let read = reading(ask(named, 0, |request| meter.answer(request)).0);
+        let read = reading(ask(Arc::clone(&named), 0, |request| meter.answer(request)).0);
         assert_eq!(read.value(Quantity::Energy), Some(44_424_000), "{layout:?}");
     }
     let mut meter = Slave { layout: Layout::B, ..Slave::new(NUMBER, 0x20, Counts::Heat(heat(None))) };
