@@ -94,6 +94,9 @@ impl Run {
                 repeat: false,
                 late: false,
                 damaged: false,
+                disturbed: false,
+                fault: None,
+                meter_time: None,
                 undelivered: false,
             })));
         }

@@ -3,13 +3,15 @@
 //! ```text
 //!   Ear -> listen -> ledger: request        the ear never waits for the mouth, so that bytes that come while
 //!            |                              a meter answers are stamped when they come
-//!            +-> meter -> queue -> speak -> Mouth
-//!                                   +----> ledger: answer
+//!            +-> echo ---+
+//!            +-> meters -+-> queue -> speak -> Mouth      several answers at once collide
+//!                                       +----> ledger: answer, said
 //! ```
 //!
 //! Promises: each byte heard is in the ledger with its moment and its speaker; an answer takes the time its bytes would
 //! need on the wire. Refuses: knowing what carries the line.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,7 +25,8 @@ use tokio_util::task::TaskTracker;
 use super::ears::{Ears, Heard};
 use super::meter::Bank;
 use super::pace::Pace;
-use super::reply::Reply;
+use super::reply::{Asked, Planted, Reply};
+use super::spoil;
 use crate::clock::Stamp;
 use crate::ledger::writer::Ledger;
 use crate::ledger::{Answer, Event, LineFacts, Request, Speaker, ValveIs};
@@ -34,6 +37,8 @@ const NOISE_AFTER: Duration = Duration::from_millis(200);
 const QUEUED_ANSWERS: usize = 16;
 /// A master that does not take bytes for so long loses them, as on a wire.
 pub const SAY_WITHIN: Duration = Duration::from_millis(200);
+/// What gateways and units send to be known alive.
+pub const HEARTBEAT: u8 = 0xFE;
 /// Bytes taken from a socket at once.
 const READ_BYTES: usize = 512;
 
@@ -49,6 +54,13 @@ pub trait Ear: Send {
 pub trait Mouth: Send {
     /// Sends bytes; false where nobody took them.
     fn say(&mut self, bytes: &[u8]) -> impl Future<Output = bool> + Send;
+    /// Sends a heartbeat, whatever that is here; gives its bytes.
+    fn beat(&mut self) -> impl Future<Output = Vec<u8>> + Send {
+        async {
+            self.say(&[HEARTBEAT]).await;
+            vec![HEARTBEAT]
+        }
+    }
 }
 
 /// What everything in a field shares.
@@ -77,21 +89,31 @@ impl Shared {
 pub struct Line {
     facts: LineFacts,
     pace: Pace,
+    echoes: bool,
     bank: Mutex<Bank>,
     shared: Shared,
 }
 
-struct Job {
-    answer: Answer,
+/// What waits to be spoken.
+enum Job {
+    Echo { bytes: Vec<u8>, begins: Stamp },
+    Answers(Answers),
+}
+
+/// What one or several meters answer at once.
+struct Answers {
+    answers: Vec<Answer>,
     bytes: Vec<u8>,
     begins: Stamp,
     latest: Stamp,
+    noise: Option<[Vec<u8>; 2]>,
+    beats_inside: bool,
 }
 
 impl Line {
     /// A line of these meters.
-    pub fn new(facts: LineFacts, pace: Pace, bank: Bank, shared: Shared) -> Arc<Self> {
-        Arc::new(Self { facts, pace, bank: Mutex::new(bank), shared })
+    pub fn new(facts: LineFacts, pace: Pace, echoes: bool, bank: Bank, shared: Shared) -> Arc<Self> {
+        Arc::new(Self { facts, pace, echoes, bank: Mutex::new(bank), shared })
     }
 
     /// Its name.
@@ -123,8 +145,12 @@ impl Line {
             match heard {
                 Err(_) => self.note_noise(ears.give_up()),
                 Ok(Ok(count)) if count > 0 => {
-                    let bytes = buffer.get(..count).unwrap_or_default();
-                    for heard in ears.hear(bytes, Stamp::now(), &ear.speaker()) {
+                    let (bytes, now) = (buffer.get(..count).unwrap_or_default(), Stamp::now());
+                    if self.echoes {
+                        // A full queue drops the echo, as it drops answers.
+                        let _ = queue.try_send(Job::Echo { bytes: bytes.to_vec(), begins: now });
+                    }
+                    for heard in ears.hear(bytes, now, &ear.speaker()) {
                         self.handle(heard, &queue);
                     }
                 }
@@ -157,49 +183,114 @@ impl Line {
     fn handle(self: &Arc<Self>, heard: Heard, queue: &mpsc::Sender<Job>) {
         let Some(frame) = &heard.frame else { return self.note_noise(Some(heard)) };
         let asked = self.bank().ask(frame, heard.at);
-        let id = self.note_request(&heard, asked.kind, asked.meter.clone());
-        let (Some(meter), Some(reply)) = (asked.meter, asked.reply) else { return };
-        if let Some(state) = reply.valve_order {
-            self.follow_valve(meter.clone(), id, state);
+        let (kind, meter) = asked.first().map_or(("other", None), |one| (one.kind, one.meter.clone()));
+        let id = self.note_request(&heard, kind, meter);
+        let mut by_delay: BTreeMap<Duration, Vec<(String, Reply)>> = BTreeMap::new();
+        for Asked { meter, reply, .. } in asked {
+            let (Some(meter), Some(reply)) = (meter, reply) else { continue };
+            if let Some(state) = reply.valve_order {
+                self.follow_valve(meter.clone(), id, state);
+            }
+            by_delay.entry(reply.delay).or_default().push((meter, reply));
         }
-        // A full queue is a meter that is still busy: it stays silent.
-        let _ = queue.try_send(self.job(&heard, meter, reply, id));
+        for (delay, together) in by_delay {
+            // A full queue is a meter that is still busy: it stays silent.
+            let _ = queue.try_send(Job::Answers(self.answers(&heard, delay, together, id)));
+        }
     }
 
-    fn job(&self, heard: &Heard, meter: String, reply: Reply, request: u64) -> Job {
+    fn answers(&self, heard: &Heard, delay: Duration, together: Vec<(String, Reply)>, request: u64) -> Answers {
         let asked = heard.first.after(self.pace.characters(heard.bytes.len())).max(heard.at);
-        let answer = Answer {
-            at: asked,
+        let (meters, mut replies): (Vec<_>, Vec<_>) = together.into_iter().unzip();
+        let bytes = spoil::collide(&mut replies);
+        let allowed = replies.iter().map(|reply| self.pace.whole_answer_time(reply.dialect, reply.bytes.len())).max();
+        let seed = self.shared.ledger.number();
+        let is_noisy = replies.iter().any(|reply| reply.noise);
+        Answers {
+            begins: asked.after(self.pace.turnaround()).after(delay),
+            latest: asked.after(allowed.unwrap_or_default()),
+            noise: is_noisy.then(|| [seed << 1, seed << 1 | 1].map(spoil::noise)),
+            beats_inside: replies.iter().any(|reply| reply.fault == Some(Planted::HeartbeatInside)),
+            answers: meters
+                .into_iter()
+                .zip(replies)
+                .map(|(meter, reply)| self.answer(meter, reply, request, asked, &bytes))
+                .collect(),
+            bytes,
+        }
+    }
+
+    fn answer(&self, meter: String, reply: Reply, request: u64, at: Stamp, bytes: &[u8]) -> Answer {
+        Answer {
+            at,
             id: self.shared.ledger.number(),
             request,
             line: self.facts.line.clone(),
             meter,
             kind: reply.kind,
-            hex: hex(&reply.bytes),
+            hex: hex(bytes),
             values: reply.values,
+            meter_time: reply.meter_time,
             repeat: reply.repeat,
             late: false,
-            damaged: reply.damaged,
+            damaged: reply.fault.is_some_and(Planted::is_damage),
+            disturbed: reply.fault.is_some_and(|fault| !fault.is_damage()),
+            fault: reply.fault.map(|fault| fault.name().to_owned()),
             undelivered: false,
-        };
-        let begins = asked.after(self.pace.turnaround()).after(reply.delay);
-        let latest = asked.after(self.pace.answer_time(reply.dialect)).after(self.pace.characters(reply.bytes.len()));
-        Job { answer, bytes: reply.bytes, begins, latest }
+        }
     }
 
     async fn speak(&self, mut mouth: impl Mouth, mut jobs: mpsc::Receiver<Job>) {
-        while let Some(Job { mut answer, bytes, begins, latest }) = jobs.recv().await {
-            let mut spoken = 0;
-            for piece in bytes.chunks(self.pace.piece()) {
+        while let Some(job) = jobs.recv().await {
+            match job {
+                Job::Echo { bytes, begins } => {
+                    sleep_until(begins.after(self.pace.characters(bytes.len()))).await;
+                    self.note_said("echo", &bytes);
+                    mouth.say(&bytes).await;
+                }
+                Job::Answers(answers) => self.speak_answers(&mut mouth, answers).await,
+            }
+        }
+    }
+
+    async fn speak_answers(&self, mouth: &mut impl Mouth, job: Answers) {
+        let Answers { mut answers, bytes, begins, latest, noise, beats_inside } = job;
+        let [before, after] = noise.unwrap_or_default();
+        sleep_until(begins).await;
+        self.say_noise(mouth, &before).await;
+        let (mut spoken, mut at, mut undelivered) = (before.len(), begins, false);
+        let (front, rest) = bytes.split_at(bytes.len() / 2);
+        for (half, part) in [front, rest].into_iter().enumerate() {
+            if beats_inside && half == 1 {
+                let beat = mouth.beat().await;
+                self.note_said("heartbeat", &beat);
+            }
+            for piece in part.chunks(self.pace.piece()) {
                 spoken += piece.len();
                 sleep_until(begins.after(self.pace.characters(spoken))).await;
                 // The stamp is taken before the write: whoever gets the bytes cannot act before it.
-                answer.at = Stamp::now();
-                answer.undelivered |= !mouth.say(piece).await;
+                at = Stamp::now();
+                undelivered |= !mouth.say(piece).await;
             }
-            answer.late = answer.at > latest;
-            self.shared.ledger.write(Event::Answer(Box::new(answer)));
         }
+        for answer in &mut answers {
+            (answer.at, answer.undelivered, answer.late) = (at, undelivered, at > latest);
+        }
+        answers.into_iter().for_each(|answer| self.shared.ledger.write(Event::Answer(Box::new(answer))));
+        self.say_noise(mouth, &after).await;
+    }
+
+    async fn say_noise(&self, mouth: &mut impl Mouth, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.note_said("noise", bytes);
+            mouth.say(bytes).await;
+        }
+    }
+
+    /// Tells the ledger of bytes that no meter said.
+    pub fn note_said(&self, kind: &str, bytes: &[u8]) {
+        let (at, line, kind, hex) = (Stamp::now(), self.facts.line.clone(), kind.to_owned(), hex(bytes));
+        self.shared.ledger.write(Event::Said { at, line, kind, hex });
     }
 
     fn follow_valve(self: &Arc<Self>, meter: String, cause: u64, state: ValveIs) {

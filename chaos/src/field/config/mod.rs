@@ -10,21 +10,63 @@
 //! extra_answer_ms = 300    # told to the product; also what a tired machine may take
 //! [[line]]
 //! name = "north"
-//! kind = "tcp"             # or "serial"
+//! kind = "tcp"             # or "serial", "dialin", "modbus-tcp"
 //! port = 0                 # 0: any free one
-//! baud = 9600
-//! dialect = "mixed"        # of the generated meters: mbus, cjt188, mixed
+//! baud = 9600              # 0, or throttle = false: bytes take no time
+//! dialect = "mixed"        # of the generated meters: mbus, cjt188, modbus, mixed
 //! meters = 20              # generated, besides those named below
+//! echo = true              # requests come back before the answer
+//! fault = { noise = true } # of every meter of the line that has none of its own
 //! [[line.meter]]
 //! name = "north-boiler"
 //! dialect = "mbus"
-//! address = "200"
+//! address = "200"          # or a secondary address: 16 hex digits
 //! valve = true
-//! fault = { damaged_every = 5 }   # or { silent = true }, { late_ms = 3000 }
+//! mbus = { secondary = "1234567813050104", fabrication = "87654321", telegrams = 3 }  # or { fixed = true }
+//! fault = { damaged_every = 5, slow_valve_ms = 60000, jammed_valve = true }
+//! [[line.meter]]
+//! name = "north-flat"
+//! dialect = "cjt188"
+//! address = "11110000000042"
+//! cjt188 = { layout = "B", measures = "heat", di = "901F", ser = "12" }  # A..E; water, gas; both, 1F90; echo, 00
+//! fault = { garbled_every = 2, truncated_every = 3, clock_off_s = -86400, steps_back_every = 10 }
+//! [[line.meter]]
+//! name = "north-flat-twin"
+//! dialect = "cjt188"
+//! address = "11110000000042"
+//! fault = { shares_address = true, late_ms = 0 }   # or { silent = true }, { late_ms = 3000 }, { stuck_ack = true }
+//! [[line]]
+//! name = "south"
+//! kind = "dialin"
+//! fault = { heartbeat_inside_every = 4 }
+//! [line.unit]
+//! id = "12345678"
+//! registration = "digits"  # or "sim", "wrapped", "prefix"
+//! phone = "13800138000"
+//! connect = ["127.0.0.1:7500", "127.0.0.1:7501"]
+//! heartbeat_s = 60
+//! reconnect_ms = 1000
+//! drop_every_s = 0         # hangs up after so long; 0 never
+//! [[line.meter]]
+//! name = "south-plant"
+//! dialect = "modbus"
+//! address = "1"
+//! profile = "modbus-onicon-system-10"
+//! [[line.meter]]
+//! name = "south-old"
+//! dialect = "mbus"
+//! address = "7"
+//! mbus = { telegrams = 2 }
+//! fault = { repeats_last = true }
 //! ```
+//!
+//! The words of faults are in [`Fault`], those of meters in [`MeterConfig`], those of units in [`UnitConfig`].
 
 mod counted;
+mod fault;
 mod line;
+mod meter;
+mod unit;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -33,7 +75,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-pub use line::{Fault, LineConfig, LineKind, MAX_BAUD, MIN_BAUD, MeterConfig, Mix};
+pub use fault::Fault;
+pub use line::{LineConfig, LineKind, MAX_BAUD, MIN_BAUD, Mix};
+pub use meter::{CjtOptions, DiOrder, Layout, MbusOptions, Measures, MeterConfig, Ser};
+pub use unit::{Registration, UnitConfig};
 
 /// A whole field.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -90,6 +135,7 @@ impl Config {
         ensure!(self.interval_s > 0, "interval_s 0 is no schedule: expected at least 1");
         for (index, line) in self.lines.iter_mut().enumerate() {
             counted::fill(index, line, self.seed);
+            line.spread_fault();
         }
         self.check()?;
         Ok(self)
@@ -129,9 +175,13 @@ mod tests {
         let text = example.join("\n");
         let text = text.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).expect("the example");
         let config = parse(text).expect("a field");
-        let [line] = config.lines.as_slice() else { unreachable!("{config:?}") };
-        assert_eq!((line.named.len(), config.interval_s), (21, 10));
-        assert!(line.named.iter().any(|meter| meter.fault.damaged_every == 5));
+        let [north, south] = config.lines.as_slice() else { unreachable!("{config:?}") };
+        assert_eq!((north.named.len(), south.named.len(), config.interval_s), (23, 2, 10));
+        assert!(north.named.iter().any(|meter| meter.fault.damaged_every == 5));
+        assert!(
+            north.named.iter().filter(|meter| meter.fault.noise).count() == 20,
+            "those without a fault of their own"
+        );
     }
 
     #[test]
