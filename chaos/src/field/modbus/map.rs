@@ -254,7 +254,7 @@ impl Column {
             }
             "bcd16" | "bcd32" => {
                 (0..16)
-                    .fold((0, steps.unsigned_abs()), |(bcd, left), digit| (bcd | left % 10 << (4 * digit), left / 10))
+                    .fold((0, steps.unsigned_abs()), |(bcd, left), digit| (bcd | (left % 10) << (4 * digit), left / 10))
                     .0
             }
             _ => steps as u64,
