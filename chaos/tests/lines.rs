@@ -12,8 +12,8 @@ use protocol::exchange::{Answer, LineFault, Target, Timing};
 use protocol::mbus::frame::{self as mbus, Frame};
 use protocol::mbus::selection::Selection;
 use protocol::meter::Dialect;
-use protocol::modbus::exchange::Dialogue;
 use protocol::modbus::Framing;
+use protocol::modbus::exchange::Dialogue;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -53,13 +53,13 @@ fn request(control: u8) -> Frame {
 #[tokio::test]
 async fn a_meter_is_read_by_its_secondary_address_over_all_its_telegrams() {
     let dir = tempfile::tempdir().unwrap();
-    let meters = mbus_meter("one", "1234567813050104", "mbus = { telegrams = 4 }")
-        + &mbus_meter("other", "1234567913050104", "")
-        + &mbus_meter("told", "7", "mbus = { secondary = \"8765432113050104\" }");
+    let meters = mbus_meter("one", "123456780D130104", "mbus = { telegrams = 4 }")
+        + &mbus_meter("other", "123456790D130104", "")
+        + &mbus_meter("told", "7", "mbus = { secondary = \"876543210D130104\" }");
     let field = field(dir.path(), &tcp(&meters)).await;
     let mut master = Master::on(&field.endpoints()[0]).await;
     let mut readings = Vec::new();
-    for address in ["1234567813050104", "1234567913050104", "8765432113050104", "7", "1234567813050104"] {
+    for address in ["123456780D130104", "123456790D130104", "876543210D130104", "7", "123456780D130104"] {
         readings.push((address, reading(master.read(&target(Dialect::Mbus, address, None)).await)));
     }
     let events = end(field).await;
@@ -75,8 +75,8 @@ async fn a_meter_is_read_by_its_secondary_address_over_all_its_telegrams() {
 #[tokio::test]
 async fn wildcards_select_whoever_fits_and_a_fabrication_number_narrows_them() {
     let dir = tempfile::tempdir().unwrap();
-    let meters = mbus_meter("one", "1234567813050104", "mbus = { fabrication = \"11111111\" }")
-        + &mbus_meter("other", "1234567913050104", "mbus = { fabrication = \"22222222\" }");
+    let meters = mbus_meter("one", "123456780D130104", "mbus = { fabrication = \"11111111\" }")
+        + &mbus_meter("other", "123456790D130104", "mbus = { fabrication = \"22222222\" }");
     let field = field(dir.path(), &tcp(&meters)).await;
     let mut master = Master::on(&field.endpoints()[0]).await;
     let wild = Selection { id: 0x1234_567F, manufacturer: 0xFFFF, version: 0xFF, medium: 0xFF };
@@ -423,7 +423,7 @@ async fn without_throttle_bytes_take_no_time() {
 async fn the_import_files_name_every_line_and_meter_as_the_product_is_to_reach_it() {
     let dir = tempfile::tempdir().unwrap();
     let lines = [
-        tcp(&mbus_meter("one", "1234567813050104", "profile = \"mbus-generic\"")),
+        tcp(&mbus_meter("one", "123456780D130104", "profile = \"mbus-generic\"")),
         "[[line]]\nname = \"port\"\nkind = \"serial\"\nmeters = 1\ndialect = \"cjt188\"\n".to_owned(),
         modbus_line("modbus-tcp", "modbus-onicon-system-10", ""),
         dialin("12345678", "digits", &["127.0.0.1:9"], "").replace("\"one\"", "\"five\""),
@@ -437,7 +437,7 @@ async fn the_import_files_name_every_line_and_meter_as_the_product_is_to_reach_i
     assert_eq!(endpoints[3], "dialin://12345678");
     assert!(lines.lines().nth(1).unwrap().ends_with(",9600,even,300,2"), "a line without a speed is told one");
     let meters = read("meters.csv");
-    assert!(meters.contains("one,north,mbus,1234567813050104,mbus-generic,10,0\n"), "{meters}");
+    assert!(meters.contains("one,north,mbus,123456780D130104,mbus-generic,10,0\n"), "{meters}");
     assert!(
         meters.contains("modbus-onicon-system-10-m,modbus-onicon-system-10,modbus,17,modbus-onicon-system-10,10,0\n")
     );

@@ -8,7 +8,7 @@
 //!   line-004,modbus-tcp://127.0.0.1:40124,9600,even,300,2
 //!   name,line,dialect,address,profile,interval_s,offset_s
 //!   line-001-m001,line-001,mbus,1,,10,0
-//!   line-001-m002,line-001,mbus,1234567813050104,,10,0
+//!   line-001-m002,line-001,mbus,123456780D130104,,10,0
 //!   line-004-m001,line-004,modbus,1,modbus-onicon-system-10,10,0
 //! ```
 //!

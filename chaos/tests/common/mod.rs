@@ -63,7 +63,7 @@ impl Master {
     /// Another process holds the terminal: the field leaves itself out when it looks for holders. What is left of it
     /// ends with the terminal.
     fn on_terminal(link: &str) -> Self {
-        let script = "exec 3<>\"$0\"; cat <&3 & exec cat >&3";
+        let script = "exec 3<>\"$0\"; cat <&3 2>/dev/null & exec cat >&3";
         let mut bridge = Command::new("bash");
         bridge.args(["-c", script, link]).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut bridge = bridge.spawn().unwrap();

@@ -22,7 +22,7 @@
 //! dialect = "mbus"
 //! address = "200"          # or a secondary address: 16 hex digits
 //! valve = true
-//! mbus = { secondary = "1234567813050104", fabrication = "87654321", telegrams = 3 }  # or { fixed = true }
+//! mbus = { secondary = "123456780D130104", fabrication = "87654321", telegrams = 3 }  # or { fixed = true }
 //! fault = { damaged_every = 5, slow_valve_ms = 60000, jammed_valve = true }
 //! [[line.meter]]
 //! name = "north-flat"

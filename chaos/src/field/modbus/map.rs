@@ -127,7 +127,8 @@ impl Map {
     pub fn fill(&self, bank: &mut Bank) {
         let columns = self.columns.iter().map(|column| (column.table, column.address, column.width()));
         let signs = self.valve.iter().flat_map(|valve| &valve.signs).map(|sign| (sign.table, sign.address, 1));
-        let places: Vec<_> = columns.chain(signs).collect();
+        let moved = self.valve.iter().map(|valve| (valve.table, valve.address, 1));
+        let places: Vec<_> = columns.chain(signs).chain(moved).collect();
         for table in places.iter().map(|(table, _, _)| *table) {
             let of_table = || places.iter().filter(|place| place.0 == table);
             let first = of_table().map(|(_, address, _)| *address).min().unwrap_or(0);
