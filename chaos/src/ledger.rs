@@ -27,15 +27,15 @@
 //! Promises: entries are never changed; an entry is in the file at most [`writer::FLUSH_EVERY`] after it was noticed,
 //! and a stopped field leaves none behind. Refuses: judging.
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
-
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Stamp;
 
 pub mod reader;
+mod speaker;
 pub mod writer;
+
+pub use speaker::{Holder, Speaker};
 
 /// The name of the ledger within a field's directory.
 pub const FILE_NAME: &str = "ledger.jsonl";
@@ -144,55 +144,6 @@ pub struct MeterFacts {
     /// Whether a fault was planted in it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub faulty: bool,
-}
-
-/// Who spoke.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Speaker {
-    /// The other end of a connection.
-    Tcp {
-        /// Its address; the IP names the node.
-        peer: SocketAddr,
-        /// The connection's own number.
-        connection: u64,
-    },
-    /// The running processes that held the terminal.
-    Pty {
-        /// All of them; empty where the holder was gone before it could be seen.
-        holders: Vec<Holder>,
-    },
-}
-
-/// A process that holds a terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Holder {
-    /// Its process id.
-    pub pid: i32,
-    /// The number of this period of holding.
-    pub connection: u64,
-}
-
-impl Speaker {
-    /// The connections the bytes may have come through.
-    pub fn connections(&self) -> Vec<u64> {
-        match self {
-            Self::Tcp { connection, .. } => vec![*connection],
-            Self::Pty { holders } => holders.iter().map(|holder| holder.connection).collect(),
-        }
-    }
-
-    /// The names of the nodes that may have spoken. The plain loopback address names nobody: there each connection
-    /// is a speaker of its own.
-    pub fn names(&self) -> BTreeSet<String> {
-        match self {
-            Self::Tcp { peer, connection } if peer.ip().to_string() == "127.0.0.1" => {
-                BTreeSet::from([format!("127.0.0.1#{connection}")])
-            }
-            Self::Tcp { peer, .. } => BTreeSet::from([peer.ip().to_string()]),
-            Self::Pty { holders } => holders.iter().map(|holder| format!("pid {}", holder.pid)).collect(),
-        }
-    }
 }
 
 /// Bytes that came from a speaker.

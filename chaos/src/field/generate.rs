@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use super::config::{Config, Fault, LineConfig, LineKind, MeterConfig, Mix};
+use super::config::{Config, LineConfig, LineKind, MeterConfig, Mix};
 
 /// Of so many lines one speaks both dialects.
 pub const MIXED_EVERY: u32 = 8;
@@ -55,15 +55,10 @@ fn line(numbers: &Numbers, index: u32) -> LineConfig {
     LineConfig {
         name: format!("line-{:03}", index + 1),
         kind: if index < numbers.serial { LineKind::Serial } else { LineKind::Tcp },
-        port: 0,
         baud: numbers.baud,
-        throttle: true,
-        echo: false,
-        unit: None,
-        fault: Fault::default(),
         dialect: mix(index),
         meters: share + u32::from(index < rest),
-        named: Vec::new(),
+        ..LineConfig::default()
     }
 }
 

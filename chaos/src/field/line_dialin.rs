@@ -19,7 +19,8 @@ use tokio::sync::Mutex;
 use tokio::time::{interval_at, sleep, timeout};
 
 use super::config::UnitConfig;
-use super::line::{Ear, Line, Mouth, SAY_WITHIN};
+use super::line::{Ear, Line};
+use super::speech::{Mouth, SAY_WITHIN};
 use super::wrapper::Wrapper;
 use crate::clock::Stamp;
 use crate::ledger::{Event, Speaker};
@@ -52,7 +53,7 @@ async fn connection(line: Arc<Line>, unit: &UnitConfig, stream: TcpStream, peer:
     let call = Call { line: Arc::clone(&line), speaker: speaker.clone() };
     call.note_open();
     let mouth = CallMouth { out: Arc::new(Mutex::new(out)), wrapper: wrapper.clone() };
-    line.note_said("registration", &wrapper.registration());
+    line.voice().note_said("registration", &wrapper.registration());
     if !mouth.send(&wrapper.registration()).await {
         return;
     }
@@ -73,7 +74,7 @@ async fn beat(line: &Line, unit: &UnitConfig, mouth: CallMouth) {
     loop {
         ticks.tick().await;
         let beat = mouth.wrapper.heartbeat();
-        line.note_said("heartbeat", &beat);
+        line.voice().note_said("heartbeat", &beat);
         if !mouth.send(&beat).await {
             return;
         }

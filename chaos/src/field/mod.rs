@@ -31,6 +31,7 @@ pub mod modbus;
 pub mod pace;
 pub mod physics;
 pub mod reply;
+pub mod speech;
 pub mod spoil;
 pub mod valve;
 pub mod wrapper;

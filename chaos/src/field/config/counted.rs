@@ -3,7 +3,8 @@
 //! Promises: the same line and seed give the same meters; every [`VALVE_EVERY`]th has a valve, those of Modbus
 //! never. Refuses: faults.
 
-use super::line::{LineConfig, Mix};
+use super::kind::Mix;
+use super::line::LineConfig;
 use super::meter::MeterConfig;
 use crate::field::modbus::map;
 

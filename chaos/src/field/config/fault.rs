@@ -12,15 +12,9 @@
 //!
 //! `.._every = N` spoils each Nth answer with values: 1 all of them, so that no repeat helps; 0, the default, none.
 //!
-//! Promises: a fault that is accepted can show itself. Refuses: faults a meter of that dialect, or on that kind of
-//! line, cannot have.
+//! Promises: words only. Refuses: saying which meter can have which.
 
-use anyhow::{Result, ensure};
-use protocol::meter::Dialect;
 use serde::Deserialize;
-
-use super::line::LineKind;
-use super::meter::MeterConfig;
 
 /// What is wrong with a meter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -54,31 +48,4 @@ pub struct Fault {
     pub slow_valve_ms: u64,
     /// Its valve never arrives: it travels, then reports a fault.
     pub jammed_valve: bool,
-}
-
-impl Fault {
-    /// Refuses what cannot show itself in this meter on this kind of line.
-    pub(super) fn check(&self, meter: &MeterConfig, dialect: Dialect, kind: LineKind) -> Result<()> {
-        let name = &meter.name;
-        let is_mbus = dialect == Dialect::Mbus;
-        ensure!(is_mbus || !self.stuck_ack, "meter {name}: stuck_ack is for mbus, not {}: leave it out", meter.dialect);
-        ensure!(
-            !self.repeats_last || is_mbus && !meter.mbus.fixed,
-            "meter {name}: repeats_last is for mbus telegrams of variable structure: leave it out"
-        );
-        ensure!(
-            self.damaged_every == 0 || kind != LineKind::ModbusTcp,
-            "meter {name}: damaged_every {} on a modbus-tcp line, which has no checksums: use garbled_every",
-            self.damaged_every
-        );
-        let wants_valve = self.jammed_valve || self.slow_valve_ms > 0;
-        ensure!(!wants_valve || meter.valve, "meter {name}: a valve fault without a valve: add valve = true");
-        let has_clock = dialect != Dialect::Modbus && !meter.mbus.fixed;
-        ensure!(
-            self.clock_off_s == 0 || has_clock,
-            "meter {name}: clock_off_s {} for a meter that tells no time: leave it out",
-            self.clock_off_s
-        );
-        Ok(())
-    }
 }

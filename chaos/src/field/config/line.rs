@@ -8,7 +8,9 @@ use anyhow::{Result, bail, ensure};
 use serde::Deserialize;
 
 use super::fault::Fault;
+use super::kind::{LineKind, Mix};
 use super::meter::MeterConfig;
+use super::plantable;
 use super::unit::UnitConfig;
 
 /// The fastest line a gateway offers, bit/s.
@@ -56,35 +58,22 @@ pub struct LineConfig {
     pub named: Vec<MeterConfig>,
 }
 
-/// What carries a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LineKind {
-    /// A transparent serial gateway on TCP.
-    #[default]
-    Tcp,
-    /// A pseudo-terminal.
-    Serial,
-    /// A unit that calls.
-    #[serde(rename = "dialin")]
-    DialIn,
-    /// A Modbus TCP gateway.
-    ModbusTcp,
-}
-
-/// The dialects of a line's generated meters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mix {
-    /// M-Bus only.
-    Mbus,
-    /// CJ/T 188 only.
-    Cjt188,
-    /// Modbus only.
-    Modbus,
-    /// M-Bus and CJ/T 188 in turn.
-    #[default]
-    Mixed,
+impl Default for LineConfig {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            kind: LineKind::default(),
+            port: 0,
+            baud: baud(),
+            throttle: yes(),
+            echo: false,
+            unit: None,
+            dialect: Mix::default(),
+            meters: 0,
+            fault: Fault::default(),
+            named: Vec::new(),
+        }
+    }
 }
 
 fn baud() -> u32 {
@@ -127,7 +116,8 @@ impl LineConfig {
                 meter.name,
                 meter.dialect
             );
-            meter.check(self.kind)?;
+            meter.check()?;
+            plantable::check(meter, self.kind)?;
         }
         self.check_addresses()
     }

@@ -7,7 +7,6 @@ use protocol::meter::{Address, Dialect};
 use serde::Deserialize;
 
 use super::fault::Fault;
-use super::line::LineKind;
 use crate::field::modbus::map::Map;
 
 /// The most telegrams one answer may take: what masters are made for.
@@ -147,10 +146,9 @@ impl MeterConfig {
         Ok(addresses)
     }
 
-    pub(super) fn check(&self, kind: LineKind) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let Self { name, dialect, profile, .. } = self;
         let parsed = self.parsed_dialect()?;
-        self.fault.check(self, parsed, kind)?;
         ensure!(
             parsed == Dialect::Mbus || self.mbus == MbusOptions::default(),
             "meter {name}: mbus options for {dialect}"

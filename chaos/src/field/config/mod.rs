@@ -41,7 +41,7 @@
 //! fault = { heartbeat_inside_every = 4 }
 //! [line.unit]
 //! id = "12345678"
-//! registration = "digits"  # or "sim", "wrapped", "prefix"
+//! registration = "digits"  # or "sim", "wrapped", "headed", "prefix"
 //! phone = "13800138000"
 //! connect = ["127.0.0.1:7500", "127.0.0.1:7501"]
 //! heartbeat_s = 60
@@ -64,8 +64,10 @@
 
 mod counted;
 mod fault;
+mod kind;
 mod line;
 mod meter;
+mod plantable;
 mod unit;
 
 use std::collections::HashSet;
@@ -76,7 +78,8 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 pub use fault::Fault;
-pub use line::{LineConfig, LineKind, MAX_BAUD, MIN_BAUD, Mix};
+pub use kind::{LineKind, Mix};
+pub use line::{LineConfig, MAX_BAUD, MIN_BAUD};
 pub use meter::{CjtOptions, DiOrder, Layout, MbusOptions, Measures, MeterConfig, Ser};
 pub use unit::{Registration, UnitConfig};
 

@@ -4,6 +4,7 @@
 //!   digits    12345678 13800138000                    heartbeat FE
 //!   sim       AA 01 13800138000 0D                    heartbeat FE
 //!   wrapped   7B 01 .. 7B, data in 7B 09 .. 7B        heartbeat 7B 01 .. 7B, answered by 7B 81 .. 7B
+//!   headed    the same, but of 7B 09 and 7B 89 the data stand behind the last 7B
 //!   prefix    the text, before every piece it sends   heartbeat the text alone
 //! ```
 //!
@@ -48,6 +49,8 @@ pub enum Registration {
     Sim,
     /// Packets in 7B: the id is a phone number of eleven digits.
     Wrapped,
+    /// The same, with the data behind the packet.
+    Headed,
     /// The id as text, glued to every piece.
     Prefix,
 }
@@ -70,7 +73,7 @@ impl UnitConfig {
                 ensure!(digits(id, 8), "line {line}: unit id {id:?} of a digits registration: use eight digits");
                 ensure!(digits(phone, 11), "line {line}: unit phone {phone:?}: use eleven digits");
             }
-            Registration::Sim | Registration::Wrapped => {
+            Registration::Sim | Registration::Wrapped | Registration::Headed => {
                 ensure!(digits(id, 11), "line {line}: unit id {id:?} is a phone number there: use eleven digits");
             }
             Registration::Prefix => {}

@@ -8,6 +8,7 @@
 //! Promises: the registers of one reply are of one moment; the ledger holds what that reply says, and no more. Refuses,
 //! by exception 02: registers the model does not have, except unused ones between those it has.
 
+mod column;
 pub mod map;
 
 use protocol::meter::Dialect;
