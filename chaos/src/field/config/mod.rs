@@ -3,62 +3,9 @@
 //! Promises: a file that is accepted describes a field that can be served. Refuses: unknown keys, names given twice,
 //! addresses that do not fit their dialect.
 //!
-//! ```toml
-//! dir = "field"            # lines.csv, meters.csv, ledger.jsonl and the ttyN links appear here
-//! seed = 1
-//! interval_s = 10
-//! extra_answer_ms = 300    # told to the product; also what a tired machine may take
-//! [[line]]
-//! name = "north"
-//! kind = "tcp"             # or "serial", "dialin", "modbus-tcp"
-//! port = 0                 # 0: any free one
-//! baud = 9600              # 0, or throttle = false: bytes take no time
-//! dialect = "mixed"        # of the generated meters: mbus, cjt188, modbus, mixed
-//! meters = 20              # generated, besides those named below
-//! echo = true              # requests come back before the answer
-//! fault = { noise = true } # of every meter of the line that has none of its own
-//! [[line.meter]]
-//! name = "north-boiler"
-//! dialect = "mbus"
-//! address = "200"          # or a secondary address: 16 hex digits
-//! valve = true
-//! mbus = { secondary = "123456780D130104", fabrication = "87654321", telegrams = 3 }  # or { fixed = true }
-//! fault = { damaged_every = 5, slow_valve_ms = 60000, jammed_valve = true }
-//! [[line.meter]]
-//! name = "north-flat"
-//! dialect = "cjt188"
-//! address = "11110000000042"
-//! cjt188 = { layout = "B", measures = "heat", di = "901F", ser = "12" }  # A..E; water, gas; both, 1F90; echo, 00
-//! fault = { garbled_every = 2, truncated_every = 3, clock_off_s = -86400, steps_back_every = 10 }
-//! [[line.meter]]
-//! name = "north-flat-twin"
-//! dialect = "cjt188"
-//! address = "11110000000042"
-//! fault = { shares_address = true, late_ms = 0 }   # or { silent = true }, { late_ms = 3000 }, { stuck_ack = true }
-//! [[line]]
-//! name = "south"
-//! kind = "dialin"
-//! fault = { heartbeat_inside_every = 4 }
-//! [line.unit]
-//! id = "12345678"
-//! registration = "digits"  # or "sim", "wrapped", "headed", "prefix"
-//! phone = "13800138000"
-//! connect = ["127.0.0.1:7500", "127.0.0.1:7501"]
-//! heartbeat_s = 60
-//! reconnect_ms = 1000
-//! drop_every_s = 0         # hangs up after so long; 0 never
-//! [[line.meter]]
-//! name = "south-plant"
-//! dialect = "modbus"
-//! address = "1"
-//! profile = "modbus-onicon-system-10"
-//! [[line.meter]]
-//! name = "south-old"
-//! dialect = "mbus"
-//! address = "7"
-//! mbus = { telegrams = 2 }
-//! fault = { repeats_last = true }
-//! ```
+#![doc = "```toml"]
+#![doc = include_str!("example.toml")]
+#![doc = "```"]
 //!
 //! The words of faults are in [`Fault`], those of meters in [`MeterConfig`], those of units in [`UnitConfig`].
 
@@ -82,6 +29,9 @@ pub use kind::{LineKind, Mix};
 pub use line::{LineConfig, MAX_BAUD, MIN_BAUD};
 pub use meter::{CjtOptions, DiOrder, Layout, MbusOptions, Measures, MeterConfig, Ser};
 pub use unit::{Registration, UnitConfig};
+
+/// A field with every word there is.
+pub const EXAMPLE: &str = include_str!("example.toml");
 
 /// A whole field.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -173,18 +123,46 @@ mod tests {
 
     #[test]
     fn the_example_of_this_module_is_a_field() {
-        let source = include_str!("mod.rs");
-        let example: Vec<_> = source.lines().filter_map(|line| line.strip_prefix("//! ")).collect();
-        let text = example.join("\n");
-        let text = text.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).expect("the example");
-        let config = parse(text).expect("a field");
+        let config = parse(EXAMPLE).expect("a field");
         let [north, south] = config.lines.as_slice() else { unreachable!("{config:?}") };
-        assert_eq!((north.named.len(), south.named.len(), config.interval_s), (23, 2, 10));
+        assert_eq!((north.named.len(), south.named.len(), config.interval_s), (24, 2, 10));
         assert!(north.named.iter().any(|meter| meter.fault.damaged_every == 5));
         assert!(
             north.named.iter().filter(|meter| meter.fault.noise).count() == 20,
             "those without a fault of their own"
         );
+    }
+
+    /// The words a table may have, as its refusal of another one tells them.
+    fn words(table: &str) -> Vec<String> {
+        let refusal = parse(&format!("dir = \"x\"\n{table}unheard_of = 1")).expect_err("refused");
+        let told = format!("{refusal:#}");
+        let words = told.split_once("expected").expect("names what it expects").1;
+        words.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_word_there_is_stands_in_the_example() {
+        let meter = "[[line]]\n[[line.meter]]\n";
+        let tables = [
+            String::new(),
+            "[[line]]\n".to_owned(),
+            "[[line]]\n[line.unit]\n".to_owned(),
+            meter.to_owned(),
+            format!("{meter}[line.meter.mbus]\n"),
+            format!("{meter}[line.meter.cjt188]\n"),
+            format!("{meter}[line.meter.fault]\n"),
+        ];
+        for table in tables {
+            let words = words(&table);
+            assert!(words.len() >= 4, "{table} {words:?}");
+            for word in words {
+                let stands = EXAMPLE.contains(&format!("{word} ="))
+                    || EXAMPLE.contains(&format!("{word}]]"))
+                    || EXAMPLE.contains(&format!("{word}]"));
+                assert!(stands, "{word} of {table}");
+            }
+        }
     }
 
     #[test]
