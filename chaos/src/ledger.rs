@@ -15,6 +15,7 @@
 //! answer   at id request line meter kind hex          `at` is the moment its last byte was written
 //!          values valve meter_time                    what the meter said, exactly, in the tables' fixed units
 //!          repeat   the same telegram again           late, damaged, disturbed, undelivered, fault   see Answer
+//!          `hex` of both is what is on the line itself: without what a dial-in unit wraps around it
 //! said     at line kind hex                           bytes of no meter: echo, noise, heartbeat, registration
 //! valve    at meter line state cause                  a valve began to move, or arrived; `cause` is a request id
 //! stop     at                                         the field ended in good order; last entry

@@ -13,6 +13,7 @@ use common::{Master, TIMING, config, end, field, is_true, reading, said, target,
 use futures::future::join_all;
 use protocol::exchange::{Answer, Exchange, LineFault, Target};
 use protocol::meter::{Action, Dialect, Quality, ValveState};
+use protocol::modbus::Framing;
 
 const MODBUS_PROFILE: &str = "modbus-onicon-system-10";
 const DIALECTS: [Dialect; 3] = [Dialect::Mbus, Dialect::Cjt188, Dialect::Modbus];
@@ -131,6 +132,39 @@ async fn heals(planted: &str) {
     for (dialect, readings) in DIALECTS.into_iter().zip(readings) {
         assert!(readings.iter().all(|reading| is_true(reading, &events, &name(dialect))), "{dialect:?}");
         assert!(said(&events, &name(dialect)).iter().any(|answer| answer.fault.as_deref() == Some(planted)));
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_of_modbus_tcp_that_garbles_or_cuts_is_never_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let faults = ["garbled_every = 1", "garbled_every = 2", "truncated_every = 1", "truncated_every = 2"];
+    let lines: String = faults
+        .iter()
+        .enumerate()
+        .map(|(place, fault)| {
+            let kind = "kind = \"modbus-tcp\"\n";
+            line(&format!("n{place}"), Dialect::Modbus, kind, &format!("fault = {{ {fault} }}\n"))
+        })
+        .collect();
+    let field = field(dir.path(), &lines).await;
+    let asked = field.endpoints().iter().map(|endpoint| async move {
+        let mut master = Master::on(endpoint).await;
+        let first = master.ask(&meter_target(Dialect::Modbus), Action::ReadNow, Framing::Tcp).await;
+        [first, master.ask(&meter_target(Dialect::Modbus), Action::ReadNow, Framing::Tcp).await]
+    });
+    let answers = join_all(asked).await;
+    let events = end(field).await;
+    for (place, answers) in answers.into_iter().enumerate() {
+        for answer in answers {
+            match answer {
+                Answer::Reading(reading) if place % 2 == 1 => {
+                    assert!(is_true(&reading, &events, &format!("n{place}-m")), "{reading:?}");
+                }
+                Answer::Lost(LineFault::Garbled | LineFault::Silent) if place % 2 == 0 => {}
+                other => unreachable!("{}: {other:?}", faults[place]),
+            }
+        }
     }
 }
 

@@ -13,10 +13,9 @@ use std::time::Duration;
 use chaos::field::Field;
 use chaos::ledger::{AnswerKind, Event, Values, ValveIs};
 use common::{Master, end, field, reading, said, target, values};
-use protocol::exchange::{Answer, Step};
+use protocol::exchange::Answer;
 use protocol::meter::{Action, Dialect};
 use protocol::modbus::Framing;
-use protocol::modbus::exchange::Dialogue;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -367,19 +366,6 @@ async fn slave(kind: &str, unit: u8, start: u16, registers: &[u16]) -> (Child, S
     (slave, place)
 }
 
-async fn ask(master: &mut Master, mut dialogue: Dialogue) -> Answer {
-    loop {
-        match dialogue.poll() {
-            Step::Done(answer) => return answer,
-            Step::Send(bytes) => master.send(&bytes).await,
-            Step::Await(time) => match master.hear(256, time).await {
-                heard if heard.is_empty() => dialogue.handle_timeout(),
-                heard => dialogue.handle_bytes(&heard),
-            },
-        }
-    }
-}
-
 #[tokio::test]
 async fn the_products_dialogues_read_a_slave_of_pymodbus_over_tcp_through_a_gateway_and_on_a_terminal() {
     if !is_here("pymodbus") {
@@ -406,10 +392,10 @@ async fn the_products_dialogues_read_a_slave_of_pymodbus_over_tcp_through_a_gate
         let scheme = if kind == "serial" { "serial" } else { "tcp" };
         let mut master = Master::on(&format!("{scheme}://{place}")).await;
         let target = target(Dialect::Modbus, "18", Some("modbus-belimo-energy-valve-4"));
-        let read = reading(ask(&mut master, Dialogue::framed(&target, Action::ReadNow, framing)).await);
+        let read = reading(master.ask(&target, Action::ReadNow, framing).await);
         assert_eq!(values(&read), expected, "{kind}");
         // A valve is ordered, and the slave holds the order.
-        let ordered = ask(&mut master, Dialogue::framed(&target, Action::ValveClose, framing)).await;
+        let ordered = master.ask(&target, Action::ValveClose, framing).await;
         assert!(matches!(ordered, Answer::Accepted { .. }), "{kind}: {ordered:?}");
         if kind != "serial" {
             let out = run(python("pymodbus"), &[&script("modbus_master.py"), kind, &place, "18", "0", "1"]).await;

@@ -11,9 +11,8 @@ use common::{Master, TIMING, end, field, is_true, reading, said, target};
 use protocol::exchange::{Answer, LineFault, Target, Timing};
 use protocol::mbus::frame::{self as mbus, Frame};
 use protocol::mbus::selection::Selection;
-use protocol::meter::Dialect;
+use protocol::meter::{Action, Dialect};
 use protocol::modbus::Framing;
-use protocol::modbus::exchange::Dialogue;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 
@@ -239,8 +238,7 @@ async fn every_register_map_is_read_in_frames_of_the_serial_line_and_of_tcp() {
         for ((profile, _), endpoint) in PROFILES.iter().zip(field.endpoints()) {
             assert!(endpoint.starts_with(&format!("{kind}://")));
             let target = target(Dialect::Modbus, "17", Some(profile));
-            let dialogue = Dialogue::framed(&target, protocol::meter::Action::ReadNow, framing);
-            readings.push(reading(modbus(&mut Master::on(endpoint).await, dialogue).await));
+            readings.push(reading(Master::on(endpoint).await.ask(&target, Action::ReadNow, framing).await));
         }
         let events = end(field).await;
         for ((profile, _), reading) in PROFILES.iter().zip(readings) {
@@ -260,20 +258,6 @@ async fn every_register_map_is_read_in_frames_of_the_serial_line_and_of_tcp() {
                 assert!(pairs.iter().all(|(said, read)| said.is_none() || said == read), "{profile}: {pairs:?}");
                 assert!(part.valve.is_none() || part.valve == read.valve, "{profile}");
             }
-        }
-    }
-}
-
-async fn modbus(master: &mut Master, mut dialogue: Dialogue) -> Answer {
-    use protocol::exchange::Step;
-    loop {
-        match dialogue.poll() {
-            Step::Done(answer) => return answer,
-            Step::Send(bytes) => master.send(&bytes).await,
-            Step::Await(time) => match master.hear(256, time).await {
-                heard if heard.is_empty() => dialogue.handle_timeout(),
-                heard => dialogue.handle_bytes(&heard),
-            },
         }
     }
 }

@@ -10,7 +10,9 @@ use chaos::field::Field;
 use chaos::field::config::Config;
 use chaos::ledger::{self, Answer as Said, AnswerKind, Event, Values, ValveIs};
 use protocol::exchange::{Answer, Exchange, Step, Target, Timing};
-use protocol::meter::{Address, Dialect, Quantity, Reading, ValveState};
+use protocol::meter::{Action, Address, Dialect, Quantity, Reading, ValveState};
+use protocol::modbus::Framing;
+use protocol::modbus::exchange::Dialogue;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -82,6 +84,24 @@ impl Master {
                 Step::Await(time) => match timeout(time, self.reader.read(&mut buffer)).await {
                     Ok(count) => exchange.handle_bytes(&buffer[..count.unwrap()]),
                     Err(_) => exchange.handle_timeout(),
+                },
+            }
+        }
+    }
+
+    /// The same with a Modbus slave in frames of either kind.
+    pub async fn ask(&mut self, target: &Target, action: Action, framing: Framing) -> Answer {
+        if framing == Framing::Rtu {
+            return self.talk(Exchange::perform(target, action)).await;
+        }
+        let mut dialogue = Dialogue::framed(target, action, framing);
+        loop {
+            match dialogue.poll() {
+                Step::Done(answer) => return answer,
+                Step::Send(bytes) => self.send(&bytes).await,
+                Step::Await(time) => match self.hear(256, time).await {
+                    heard if heard.is_empty() => dialogue.handle_timeout(),
+                    heard => dialogue.handle_bytes(&heard),
                 },
             }
         }

@@ -93,6 +93,9 @@ impl ModbusSlave {
         let acknowledged = Reply::acknowledge(Dialect::Modbus, bytes);
         let ordered = match request {
             Request::WriteRegister { address, value } => self.map.ordered(Table::Holding, *address, *value),
+            Request::WriteRegisters { start, values } if values.len() == 1 => {
+                self.map.ordered(Table::Holding, *start, values.first().copied().unwrap_or_default())
+            }
             Request::WriteCoil { address, on } => self.map.ordered(Table::Coils, *address, u16::from(*on)),
             _ => None,
         };
