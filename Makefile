@@ -21,7 +21,7 @@ demo: needs-mariadb release ## a cluster with 800 simulated meters on this machi
 	./target/release/hearth demo $(ARGS)
 
 .PHONY: test
-test: tools check release smoke ## installs what is missing and runs everything CI runs
+test: tools check interop release smoke ## installs what is missing and runs everything CI runs
 
 .PHONY: check
 check: fmt clippy deny doc tests ## format, lints, licences, documentation and all tests; edits nothing
@@ -45,6 +45,14 @@ doc:
 .PHONY: tests
 tests:
 	$(CARGO) test --workspace --locked
+
+# The tests say aloud what is not to be had, and so does the end: nobody should have to look for it.
+.PHONY: interop
+interop: needs-compiler ## simulated meters read by foreign masters, and a foreign slave read by us; fetches both into .tools
+	bash chaos/interop/install
+	$(CARGO) clippy -p chaos --features interop --test interop --locked -- -D warnings
+	$(CARGO) test -p chaos --features interop --test interop --locked -- --nocapture
+	@for reason in .tools/interop/missing/*; do [ ! -e "$$reason" ] || echo "not to be had: $${reason##*/}: $$(cat "$$reason")"; done
 
 .PHONY: release
 release: needs-compiler ## target/release/hearth, and the simulated meters beside it

@@ -14,7 +14,9 @@
 //!                                                     `first` is the moment of its first byte, `at` of its last
 //! answer   at id request line meter kind hex          `at` is the moment its last byte was written
 //!          values valve meter_time                    what the meter said, exactly, in the tables' fixed units
-//!          repeat   the same telegram again           late, damaged, undelivered   see Answer
+//!          repeat   the same telegram again           late, damaged, disturbed, undelivered, fault   see Answer
+//!          `hex` of both is what is on the line itself: without what a dial-in unit wraps around it
+//! said     at line kind hex                           bytes of no meter: echo, noise, heartbeat, registration
 //! valve    at meter line state cause                  a valve began to move, or arrived; `cause` is a request id
 //! stop     at                                         the field ended in good order; last entry
 //! ```
@@ -26,15 +28,15 @@
 //! Promises: entries are never changed; an entry is in the file at most [`writer::FLUSH_EVERY`] after it was noticed,
 //! and a stopped field leaves none behind. Refuses: judging.
 
-use std::collections::BTreeSet;
-use std::net::SocketAddr;
-
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Stamp;
 
 pub mod reader;
+mod speaker;
 pub mod writer;
+
+pub use speaker::{Holder, Speaker};
 
 /// The name of the ledger within a field's directory.
 pub const FILE_NAME: &str = "ledger.jsonl";
@@ -76,6 +78,17 @@ pub enum Event {
     Request(Request),
     /// A meter answered.
     Answer(Box<Answer>),
+    /// Bytes went out that no meter said.
+    Said {
+        /// When.
+        at: Stamp,
+        /// The line.
+        line: String,
+        /// `echo`, `noise`, `heartbeat` or `registration`.
+        kind: String,
+        /// The bytes.
+        hex: String,
+    },
     /// A valve changed what it is doing.
     Valve {
         /// When.
@@ -118,7 +131,7 @@ pub struct MeterFacts {
     pub meter: String,
     /// Its line's name.
     pub line: String,
-    /// `mbus` or `cjt188`.
+    /// `mbus`, `cjt188` or `modbus`.
     pub dialect: String,
     /// Its address as in the import file.
     pub address: String,
@@ -132,55 +145,6 @@ pub struct MeterFacts {
     /// Whether a fault was planted in it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub faulty: bool,
-}
-
-/// Who spoke.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Speaker {
-    /// The other end of a connection.
-    Tcp {
-        /// Its address; the IP names the node.
-        peer: SocketAddr,
-        /// The connection's own number.
-        connection: u64,
-    },
-    /// The running processes that held the terminal.
-    Pty {
-        /// All of them; empty where the holder was gone before it could be seen.
-        holders: Vec<Holder>,
-    },
-}
-
-/// A process that holds a terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Holder {
-    /// Its process id.
-    pub pid: i32,
-    /// The number of this period of holding.
-    pub connection: u64,
-}
-
-impl Speaker {
-    /// The connections the bytes may have come through.
-    pub fn connections(&self) -> Vec<u64> {
-        match self {
-            Self::Tcp { connection, .. } => vec![*connection],
-            Self::Pty { holders } => holders.iter().map(|holder| holder.connection).collect(),
-        }
-    }
-
-    /// The names of the nodes that may have spoken. The plain loopback address names nobody: there each connection
-    /// is a speaker of its own.
-    pub fn names(&self) -> BTreeSet<String> {
-        match self {
-            Self::Tcp { peer, connection } if peer.ip().to_string() == "127.0.0.1" => {
-                BTreeSet::from([format!("127.0.0.1#{connection}")])
-            }
-            Self::Tcp { peer, .. } => BTreeSet::from([peer.ip().to_string()]),
-            Self::Pty { holders } => holders.iter().map(|holder| format!("pid {}", holder.pid)).collect(),
-        }
-    }
 }
 
 /// Bytes that came from a speaker.
@@ -198,7 +162,7 @@ pub struct Request {
     pub speaker: Speaker,
     /// The bytes.
     pub hex: String,
-    /// What they ask: `reset`, `read`, `valve-open`, `valve-close`, `other` or `noise`.
+    /// What they ask: `reset`, `select`, `read`, `valve-open`, `valve-close`, `other` or `noise`.
     pub kind: String,
     /// The meter they are for, where there is such a meter on the line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -218,22 +182,31 @@ pub struct Answer {
     pub line: String,
     /// The meter.
     pub meter: String,
-    /// `reading` or `acknowledge`.
+    /// `reading`, `part` or `acknowledge`.
     pub kind: AnswerKind,
     /// The bytes as written.
     pub hex: String,
     /// The values of a reading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub values: Option<Values>,
+    /// What the meter's clock showed, where the answer tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meter_time: Option<String>,
     /// The same telegram as the answer before, because the master asked for it again.
     #[serde(default, skip_serializing_if = "is_false")]
     pub repeat: bool,
     /// The answer took longer than the line's answer time, by a planted fault or by a tired machine.
     #[serde(default, skip_serializing_if = "is_false")]
     pub late: bool,
-    /// The checksum was planted wrong.
+    /// What was written is not what the meter meant, and can be seen not to be: `fault` says in which way.
     #[serde(default, skip_serializing_if = "is_false")]
     pub damaged: bool,
+    /// Other bytes stood inside the answer: a master that knows them may read it, another cannot.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub disturbed: bool,
+    /// The planted fault that shows in it: `damaged`, `garbled`, `truncated`, `heartbeat-inside` or `collision`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<String>,
     /// The speaker was gone, or did not take the bytes.
     #[serde(default, skip_serializing_if = "is_false")]
     pub undelivered: bool,
@@ -243,8 +216,10 @@ pub struct Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AnswerKind {
-    /// Current values.
+    /// Current values: those of all telegrams, with the last of them.
     Reading,
+    /// Current values, but the meter says that more telegrams follow: not a reading yet.
+    Part,
     /// Only that the meter heard.
     Acknowledge,
 }

@@ -31,7 +31,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serves simulated lines until SIGTERM or SIGINT
+    /// Serves simulated lines until SIGTERM or SIGINT; `chaos field --help` shows a field in words
+    #[command(after_long_help = concat!(
+        "A field in words, with every word there is (--config FILE):\n\n",
+        include_str!("field/config/example.toml")
+    ))]
     Field(FieldArgs),
     /// Compares a ledger with the product's tables; exit code 1 where a promise was broken
     Judge(JudgeArgs),

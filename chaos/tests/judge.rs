@@ -94,6 +94,9 @@ impl Run {
                 repeat: false,
                 late: false,
                 damaged: false,
+                disturbed: false,
+                fault: None,
+                meter_time: None,
                 undelivered: false,
             })));
         }
@@ -283,6 +286,26 @@ fn a_row_that_holds_a_damaged_answer_is_wrong() {
     run.speech(34.0, &tcp(2, 7), "b", Some(values(9))).last_answer().damaged = true;
     let report = run.row(30, "b", values(9)).judge(60.0);
     assert_eq!((report.wrong, report.answered), (1, 3));
+}
+
+#[test]
+fn a_row_may_hold_an_answer_with_a_heartbeat_inside_and_need_not() {
+    let mut run = Run::clean();
+    run.speech(34.0, &tcp(2, 7), "b", Some(values(9))).last_answer().disturbed = true;
+    run.speech(36.0, &tcp(2, 7), "a", None);
+    assert_eq!(run.judge(60.0).verdict, "kept", "it is nobody's debt");
+    let report = run.row(30, "b", values(9)).judge(60.0);
+    assert_eq!((report.wrong, report.missing, report.verdict), (0, 0, "kept"), "{report:?}");
+}
+
+#[test]
+fn a_telegram_that_announces_more_is_no_reading_by_itself() {
+    let mut run = Run::clean();
+    run.speech(34.0, &tcp(2, 7), "b", Some(values(9))).last_answer().kind = AnswerKind::Part;
+    let report = run.speech(36.0, &tcp(2, 7), "a", None).judge(60.0);
+    assert_eq!((report.answered, report.missing, report.verdict), (3, 0, "kept"));
+    let report = run.row(30, "b", values(9)).judge(60.0);
+    assert_eq!(report.wrong, 1, "nobody gave all of it");
 }
 
 #[test]

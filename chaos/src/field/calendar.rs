@@ -2,6 +2,8 @@
 //!
 //! Promises: the proleptic Gregorian date and time of a moment, UTC. Refuses: zones and leap seconds.
 
+use std::fmt;
+
 use crate::clock::{MICROS_PER_SECOND, Stamp};
 
 /// A date and time without a zone.
@@ -17,6 +19,16 @@ pub struct Civil {
 }
 
 impl Civil {
+    /// Seconds of Unix time.
+    pub fn unix_s(&self) -> i64 {
+        // Years begin in March, as in `date`.
+        let (year, month) = if self.month > 2 { (self.year, self.month - 3) } else { (self.year - 1, self.month + 9) };
+        let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+        let of_year = (153 * i64::from(month) + 2) / 5 + i64::from(self.day) - 1;
+        let days = era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468;
+        days * 86_400 + i64::from(self.hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second)
+    }
+
     /// The civil time of a moment.
     pub fn of(moment: Stamp) -> Self {
         let seconds = moment.wall.div_euclid(MICROS_PER_SECOND);
@@ -24,6 +36,13 @@ impl Civil {
         let of_day = seconds.rem_euclid(86_400);
         let (hour, minute, second) = ((of_day / 3600) as u8, (of_day / 60 % 60) as u8, (of_day % 60) as u8);
         Self { year, month, day, hour, minute, second }
+    }
+}
+
+impl fmt::Display for Civil {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { year, month, day, hour, minute, second } = self;
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
     }
 }
 
@@ -49,5 +68,13 @@ mod tests {
         let civil = Civil::of(Stamp { mono: 0, wall: 1_709_210_096 * MICROS_PER_SECOND });
         assert_eq!((civil.year, civil.month, civil.day), (2024, 2, 29));
         assert_eq!((civil.hour, civil.minute, civil.second), (12, 34, 56));
+        assert_eq!(civil.to_string(), "2024-02-29T12:34:56");
+    }
+
+    #[test]
+    fn a_moment_told_in_civil_time_is_the_same_moment() {
+        for second in (0..4_000_000_000).step_by(86_399 * 97) {
+            assert_eq!(Civil::of(Stamp { mono: 0, wall: second * MICROS_PER_SECOND }).unix_s(), second);
+        }
     }
 }

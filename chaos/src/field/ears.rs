@@ -1,9 +1,10 @@
-//! Finds requests in bytes: split, merged, in either dialect.
+//! Finds requests in bytes: split, merged, in any dialect.
 //!
 //! Promises: every byte is reported once, in a frame or as noise; a frame bears the moment of its first byte, and the
 //! speaker with the most holders seen while it came. Refuses: answering.
 
-use protocol::{cjt188, mbus};
+use protocol::modbus::frame::Direction;
+use protocol::{cjt188, mbus, modbus};
 
 use super::dialects::{Dialects, Frame};
 use crate::clock::Stamp;
@@ -29,6 +30,8 @@ pub struct Heard {
 pub struct Ears {
     mbus: Option<mbus::frame::Scanner>,
     cjt188: Option<cjt188::frame::Scanner>,
+    modbus_rtu: Option<modbus::frame::Scanner>,
+    modbus_tcp: Option<modbus::mbap::Scanner>,
     held: Option<Heard>,
 }
 
@@ -38,6 +41,8 @@ impl Ears {
         Self {
             mbus: dialects.mbus.then(mbus::frame::Scanner::new),
             cjt188: dialects.cjt188.then(cjt188::frame::Scanner::new),
+            modbus_rtu: dialects.modbus_rtu.then(requests),
+            modbus_tcp: dialects.modbus_tcp.then(modbus::mbap::Scanner::new),
             held: None,
         }
     }
@@ -80,7 +85,15 @@ impl Ears {
             scanner.push(&[byte]);
             scanner.next()?.ok().filter(|frame| !frame.is_from_meter()).map(Frame::Cjt188)
         });
-        mbus.or(cjt188)
+        let rtu = self.modbus_rtu.as_mut().and_then(|scanner| {
+            scanner.push(&[byte]);
+            scanner.next()?.ok().map(Frame::ModbusRtu)
+        });
+        let tcp = self.modbus_tcp.as_mut().and_then(|scanner| {
+            scanner.push(&[byte]);
+            scanner.next()?.ok().map(Frame::ModbusTcp)
+        });
+        mbus.or(cjt188).or(rtu).or(tcp)
     }
 
     /// A frame of one dialect ends whatever the other one hoped for.
@@ -91,7 +104,17 @@ impl Ears {
         if let Some(scanner) = &mut self.cjt188 {
             *scanner = cjt188::frame::Scanner::new();
         }
+        if let Some(scanner) = &mut self.modbus_rtu {
+            *scanner = requests();
+        }
+        if let Some(scanner) = &mut self.modbus_tcp {
+            *scanner = modbus::mbap::Scanner::new();
+        }
     }
+}
+
+fn requests() -> modbus::frame::Scanner {
+    modbus::frame::Scanner::new(Direction::Requests)
 }
 
 impl Heard {

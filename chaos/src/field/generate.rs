@@ -55,11 +55,10 @@ fn line(numbers: &Numbers, index: u32) -> LineConfig {
     LineConfig {
         name: format!("line-{:03}", index + 1),
         kind: if index < numbers.serial { LineKind::Serial } else { LineKind::Tcp },
-        port: 0,
         baud: numbers.baud,
         dialect: mix(index),
         meters: share + u32::from(index < rest),
-        named: Vec::new(),
+        ..LineConfig::default()
     }
 }
 

@@ -2,10 +2,14 @@
 //!
 //! ```text
 //!   name,endpoint,baud,parity,extra_answer_ms,repeats
-//!   line-001,serial:///tmp/field/tty0,9600,even,300,2
+//!   line-001,serial:///dev/pts/3,9600,even,300,2
 //!   line-002,tcp://127.0.0.1:40123,9600,even,300,2
+//!   line-003,dialin://12345678,9600,even,300,2
+//!   line-004,modbus-tcp://127.0.0.1:40124,9600,even,300,2
 //!   name,line,dialect,address,profile,interval_s,offset_s
 //!   line-001-m001,line-001,mbus,1,,10,0
+//!   line-001-m002,line-001,mbus,123456780D130104,,10,0
+//!   line-004-m001,line-004,modbus,1,modbus-onicon-system-10,10,0
 //! ```
 //!
 //! Promises: each file appears whole, under its name, or not at all. Refuses: quoting: names are checked not to need it.
@@ -31,9 +35,16 @@ fn lines(config: &Config, endpoints: &[String]) -> Result<String> {
     for (line, endpoint) in config.lines.iter().zip(endpoints) {
         check(&line.name)?;
         let (extra, repeats) = (config.extra_answer_ms, config.repeats);
-        writeln!(text, "{},{endpoint},{},even,{extra},{repeats}", line.name, line.baud)?;
+        let endpoint = device(endpoint);
+        writeln!(text, "{},{endpoint},{},even,{extra},{repeats}", line.name, line.told_baud())?;
     }
     Ok(text)
+}
+
+/// A terminal by the device's own name: the product takes no other for a serial port.
+fn device(endpoint: &str) -> String {
+    let terminal = endpoint.strip_prefix("serial://").and_then(|link| std::fs::canonicalize(link).ok());
+    terminal.map_or_else(|| endpoint.to_owned(), |terminal| format!("serial://{}", terminal.display()))
 }
 
 fn meters(config: &Config) -> Result<String> {

@@ -1,15 +1,15 @@
-//! One line: what is heard on it goes to its meters, what they answer is spoken at the line's speed.
+//! One line: what is heard on it goes to its meters, what they answer to its voice.
 //!
 //! ```text
 //!   Ear -> listen -> ledger: request        the ear never waits for the mouth, so that bytes that come while
 //!            |                              a meter answers are stamped when they come
-//!            +-> meter -> queue -> speak -> Mouth
-//!                                   +----> ledger: answer
+//!            +-> echo ---+
+//!            +-> meters -+-> queue -> voice -> Mouth
 //! ```
 //!
-//! Promises: each byte heard is in the ledger with its moment and its speaker; an answer takes the time its bytes would
-//! need on the wire. Refuses: knowing what carries the line.
+//! Promises: each byte heard is in the ledger with its moment and its speaker. Refuses: knowing what carries the line.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,17 +23,16 @@ use tokio_util::task::TaskTracker;
 use super::ears::{Ears, Heard};
 use super::meter::Bank;
 use super::pace::Pace;
-use super::reply::Reply;
+use super::reply::{Asked, Reply};
+use super::speech::{Job, Mouth, Voice, hex};
 use crate::clock::Stamp;
 use crate::ledger::writer::Ledger;
-use crate::ledger::{Answer, Event, LineFacts, Request, Speaker, ValveIs};
+use crate::ledger::{Event, LineFacts, Request, Speaker, ValveIs};
 
 /// After so long without a byte, an unfinished frame is noise.
 const NOISE_AFTER: Duration = Duration::from_millis(200);
 /// Answers that may wait for the line, per speaker; a meter asked faster than that stays silent.
 const QUEUED_ANSWERS: usize = 16;
-/// A master that does not take bytes for so long loses them, as on a wire.
-pub const SAY_WITHIN: Duration = Duration::from_millis(200);
 /// Bytes taken from a socket at once.
 const READ_BYTES: usize = 512;
 
@@ -43,12 +42,6 @@ pub trait Ear: Send {
     fn hear(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> + Send;
     /// Who speaks at this moment.
     fn speaker(&self) -> Speaker;
-}
-
-/// Where bytes go to.
-pub trait Mouth: Send {
-    /// Sends bytes; false where nobody took them.
-    fn say(&mut self, bytes: &[u8]) -> impl Future<Output = bool> + Send;
 }
 
 /// What everything in a field shares.
@@ -76,27 +69,27 @@ impl Shared {
 #[derive(Debug)]
 pub struct Line {
     facts: LineFacts,
-    pace: Pace,
+    voice: Voice,
+    echoes: bool,
     bank: Mutex<Bank>,
     shared: Shared,
 }
 
-struct Job {
-    answer: Answer,
-    bytes: Vec<u8>,
-    begins: Stamp,
-    latest: Stamp,
-}
-
 impl Line {
     /// A line of these meters.
-    pub fn new(facts: LineFacts, pace: Pace, bank: Bank, shared: Shared) -> Arc<Self> {
-        Arc::new(Self { facts, pace, bank: Mutex::new(bank), shared })
+    pub fn new(facts: LineFacts, pace: Pace, echoes: bool, bank: Bank, shared: Shared) -> Arc<Self> {
+        let voice = Voice::new(&facts.line, pace, &shared.ledger);
+        Arc::new(Self { facts, voice, echoes, bank: Mutex::new(bank), shared })
     }
 
     /// Its name.
     pub fn name(&self) -> &str {
         &self.facts.line
+    }
+
+    /// Its way to speak.
+    pub fn voice(&self) -> &Voice {
+        &self.voice
     }
 
     /// The field it belongs to.
@@ -108,7 +101,7 @@ impl Line {
     pub async fn converse(self: Arc<Self>, ear: impl Ear, mouth: impl Mouth) {
         let (queue, jobs) = mpsc::channel(QUEUED_ANSWERS);
         let listener = Arc::clone(&self);
-        tokio::join!(listener.listen(ear, queue), self.speak(mouth, jobs));
+        tokio::join!(listener.listen(ear, queue), self.voice.speak(mouth, jobs));
     }
 
     async fn listen(self: Arc<Self>, mut ear: impl Ear, queue: mpsc::Sender<Job>) {
@@ -123,8 +116,12 @@ impl Line {
             match heard {
                 Err(_) => self.note_noise(ears.give_up()),
                 Ok(Ok(count)) if count > 0 => {
-                    let bytes = buffer.get(..count).unwrap_or_default();
-                    for heard in ears.hear(bytes, Stamp::now(), &ear.speaker()) {
+                    let (bytes, now) = (buffer.get(..count).unwrap_or_default(), Stamp::now());
+                    if self.echoes {
+                        // A full queue drops the echo, as it drops answers.
+                        let _ = queue.try_send(Job::Echo { bytes: bytes.to_vec(), begins: now });
+                    }
+                    for heard in ears.hear(bytes, now, &ear.speaker()) {
                         self.handle(heard, &queue);
                     }
                 }
@@ -157,48 +154,19 @@ impl Line {
     fn handle(self: &Arc<Self>, heard: Heard, queue: &mpsc::Sender<Job>) {
         let Some(frame) = &heard.frame else { return self.note_noise(Some(heard)) };
         let asked = self.bank().ask(frame, heard.at);
-        let id = self.note_request(&heard, asked.kind, asked.meter.clone());
-        let (Some(meter), Some(reply)) = (asked.meter, asked.reply) else { return };
-        if let Some(state) = reply.valve_order {
-            self.follow_valve(meter.clone(), id, state);
-        }
-        // A full queue is a meter that is still busy: it stays silent.
-        let _ = queue.try_send(self.job(&heard, meter, reply, id));
-    }
-
-    fn job(&self, heard: &Heard, meter: String, reply: Reply, request: u64) -> Job {
-        let asked = heard.first.after(self.pace.characters(heard.bytes.len())).max(heard.at);
-        let answer = Answer {
-            at: asked,
-            id: self.shared.ledger.number(),
-            request,
-            line: self.facts.line.clone(),
-            meter,
-            kind: reply.kind,
-            hex: hex(&reply.bytes),
-            values: reply.values,
-            repeat: reply.repeat,
-            late: false,
-            damaged: reply.damaged,
-            undelivered: false,
-        };
-        let begins = asked.after(self.pace.turnaround()).after(reply.delay);
-        let latest = asked.after(self.pace.answer_time(reply.dialect)).after(self.pace.characters(reply.bytes.len()));
-        Job { answer, bytes: reply.bytes, begins, latest }
-    }
-
-    async fn speak(&self, mut mouth: impl Mouth, mut jobs: mpsc::Receiver<Job>) {
-        while let Some(Job { mut answer, bytes, begins, latest }) = jobs.recv().await {
-            let mut spoken = 0;
-            for piece in bytes.chunks(self.pace.piece()) {
-                spoken += piece.len();
-                sleep_until(begins.after(self.pace.characters(spoken))).await;
-                // The stamp is taken before the write: whoever gets the bytes cannot act before it.
-                answer.at = Stamp::now();
-                answer.undelivered |= !mouth.say(piece).await;
+        let (kind, meter) = asked.first().map_or(("other", None), |one| (one.kind, one.meter.clone()));
+        let id = self.note_request(&heard, kind, meter);
+        let mut by_delay: BTreeMap<Duration, Vec<(String, Reply)>> = BTreeMap::new();
+        for Asked { meter, reply, .. } in asked {
+            let (Some(meter), Some(reply)) = (meter, reply) else { continue };
+            if let Some(state) = reply.valve_order {
+                self.follow_valve(meter.clone(), id, state);
             }
-            answer.late = answer.at > latest;
-            self.shared.ledger.write(Event::Answer(Box::new(answer)));
+            by_delay.entry(reply.delay).or_default().push((meter, reply));
+        }
+        for (delay, together) in by_delay {
+            // A full queue is a meter that is still busy: it stays silent.
+            let _ = queue.try_send(self.voice.answers(&heard, delay, together, id));
         }
     }
 
@@ -223,19 +191,4 @@ impl Line {
     fn bank(&self) -> MutexGuard<'_, Bank> {
         self.bank.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-async fn sleep_until(moment: Stamp) {
-    let left = moment.mono.saturating_sub(Stamp::now().mono);
-    if let Ok(left @ 1..) = u64::try_from(left) {
-        sleep(Duration::from_micros(left)).await;
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02X}");
-        text
-    })
 }

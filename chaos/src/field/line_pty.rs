@@ -18,7 +18,8 @@ use tokio::time::timeout;
 
 use super::descriptor::waited_on;
 use super::holders::Holders;
-use super::line::{Ear, Line, Mouth, SAY_WITHIN};
+use super::line::{Ear, Line};
+use super::speech::{Mouth, SAY_WITHIN};
 use crate::ledger::Speaker;
 
 /// The meters' end of a pseudo-terminal.

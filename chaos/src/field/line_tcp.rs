@@ -14,7 +14,8 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use super::line::{Ear, Line, Mouth, SAY_WITHIN};
+use super::line::{Ear, Line};
+use super::speech::{Mouth, SAY_WITHIN};
 use crate::clock::Stamp;
 use crate::ledger::{Event, Speaker};
 

@@ -1,7 +1,7 @@
 //! A field of simulated lines, served until it is told to stop.
 //!
 //! ```text
-//!   config ---> lines (tcp | pty) of meters (mbus | cjt188: physics, valve, faults)
+//!   config ---> lines (tcp | pty | dial-in | modbus-tcp) of meters (mbus | cjt188 | modbus: physics, valve, faults)
 //!      |             |
 //!      |             +--> ledger.jsonl     every byte heard and said
 //!      +--> lines.csv, meters.csv          what the product imports
@@ -15,27 +15,32 @@ pub mod generate;
 
 pub mod body;
 pub mod calendar;
+pub mod cjt188;
 pub mod descriptor;
 pub mod dialects;
 pub mod ears;
 pub mod holders;
 pub mod import;
 pub mod line;
+pub mod line_dialin;
 pub mod line_pty;
 pub mod line_tcp;
+pub mod mbus;
 pub mod meter;
-pub mod meter_cjt188;
-pub mod meter_mbus;
+pub mod modbus;
 pub mod pace;
 pub mod physics;
 pub mod reply;
+pub mod speech;
+pub mod spoil;
 pub mod valve;
+pub mod wrapper;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use protocol::meter::Dialect;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -49,7 +54,6 @@ use holders::Holders;
 use line::{Line, Shared};
 use meter::{Bank, Meter};
 use pace::Pace;
-use valve::Valve;
 
 /// A running field.
 #[derive(Debug)]
@@ -114,8 +118,10 @@ impl Field {
         let holders = Arc::new(Holders::new(self.shared.clone())?);
         for (index, line) in config.lines.iter().enumerate() {
             let endpoint = match line.kind {
-                LineKind::Tcp => self.open_tcp(config, line).await?,
+                LineKind::Tcp => self.open_tcp(config, line, "tcp").await?,
+                LineKind::ModbusTcp => self.open_tcp(config, line, "modbus-tcp").await?,
                 LineKind::Serial => self.open_pty(config, line, index, &holders)?,
+                LineKind::DialIn => self.open_dialin(config, line)?,
             };
             self.endpoints.push(endpoint);
         }
@@ -125,9 +131,9 @@ impl Field {
         Ok(())
     }
 
-    async fn open_tcp(&self, config: &Config, line: &LineConfig) -> Result<String> {
+    async fn open_tcp(&self, config: &Config, line: &LineConfig, scheme: &str) -> Result<String> {
         let listener = line_tcp::bind(line.port).await.with_context(|| format!("line {}", line.name))?;
-        let endpoint = format!("tcp://{}", listener.local_addr().context("listener's own address")?);
+        let endpoint = format!("{scheme}://{}", listener.local_addr().context("listener's own address")?);
         let line = self.build(config, line, &endpoint)?;
         self.shared.spawn(line_tcp::serve(line, listener));
         Ok(endpoint)
@@ -142,21 +148,28 @@ impl Field {
         Ok(endpoint)
     }
 
+    fn open_dialin(&self, config: &Config, line: &LineConfig) -> Result<String> {
+        let unit = line.unit.clone().with_context(|| format!("line {}: no unit", line.name))?;
+        let endpoint = format!("dialin://{}", unit.id);
+        let line = self.build(config, line, &endpoint)?;
+        self.shared.spawn(line_dialin::serve(line, unit));
+        Ok(endpoint)
+    }
+
     /// Builds a line's meters and tells the ledger of both.
     fn build(&self, config: &Config, line: &LineConfig, endpoint: &str) -> Result<Arc<Line>> {
         let extra = Duration::from_millis(config.extra_answer_ms);
-        let pace = Pace::new(line.baud, extra);
-        let facts = line_facts(line, endpoint, extra, pace);
+        let told = Pace::new(line.told_baud(), extra);
+        let pace = if line.is_throttled() { told } else { told.unthrottled() };
+        let facts = line_facts(line, endpoint, extra, told);
         self.shared.ledger.write(Event::Line(facts.clone()));
         let mut meters = Vec::with_capacity(line.named.len());
         for meter in &line.named {
-            let address = meter.parsed_address()?;
-            let valve = meter.valve.then(|| Valve::open(config.valve_travel()));
-            let built = Meter::new(&meter.name, address, valve, meter.fault, config.seed);
-            meters.push(built.ok_or_else(|| anyhow!("meter {}: address {address} cannot be simulated", meter.name))?);
+            meters.push(Meter::new(config, meter)?);
             self.shared.ledger.write(Event::Meter(meter_facts(config, line, meter)));
         }
-        Ok(Line::new(facts, pace, Bank::new(meters), self.shared.clone()))
+        let bank = Bank::new(meters, line.kind == LineKind::ModbusTcp);
+        Ok(Line::new(facts, pace, line.echo, bank, self.shared.clone()))
     }
 }
 
@@ -165,14 +178,14 @@ fn prepare(dir: &Path) -> Result<PathBuf> {
     dir.canonicalize().with_context(|| format!("field directory {}", dir.display()))
 }
 
-fn line_facts(line: &LineConfig, endpoint: &str, extra: Duration, pace: Pace) -> LineFacts {
-    let longest = pace.answer_time(Dialect::Mbus).max(pace.answer_time(Dialect::Cjt188));
+fn line_facts(line: &LineConfig, endpoint: &str, extra: Duration, told: Pace) -> LineFacts {
+    let longest = told.answer_time(Dialect::Mbus).max(told.answer_time(Dialect::Cjt188));
     LineFacts {
         line: line.name.clone(),
         endpoint: endpoint.to_owned(),
-        baud: line.baud,
+        baud: line.told_baud(),
         extra_answer_us: micros(extra),
-        answer_timeout_us: micros(longest + pace.characters(protocol::mbus::frame::LONGEST)),
+        answer_timeout_us: micros(longest + told.characters(protocol::mbus::frame::LONGEST)),
     }
 }
 

@@ -21,8 +21,12 @@ pub struct Reply {
     pub values: Option<Values>,
     /// The same telegram once more.
     pub repeat: bool,
-    /// With a wrong checksum.
-    pub damaged: bool,
+    /// What the meter's clock shows, where the bytes tell.
+    pub meter_time: Option<String>,
+    /// What is planted in it.
+    pub fault: Option<Planted>,
+    /// Bytes of nobody before and after it.
+    pub noise: bool,
     /// Later than usual by this.
     pub delay: Duration,
     /// The request made the valve move.
@@ -33,13 +37,47 @@ impl Reply {
     /// A mere acknowledgement.
     pub fn acknowledge(dialect: Dialect, bytes: Vec<u8>) -> Self {
         let kind = AnswerKind::Acknowledge;
-        let (values, repeat, damaged, delay, valve_order) = (None, false, false, Duration::ZERO, None);
-        Self { bytes, dialect, kind, values, repeat, damaged, delay, valve_order }
+        let (repeat, noise, delay) = (false, false, Duration::ZERO);
+        let (values, meter_time, fault, valve_order) = (None, None, None, None);
+        Self { bytes, dialect, kind, values, repeat, meter_time, fault, noise, delay, valve_order }
     }
 
     /// Values.
     pub fn reading(dialect: Dialect, bytes: Vec<u8>, values: Values) -> Self {
         Self { kind: AnswerKind::Reading, values: Some(values), ..Self::acknowledge(dialect, bytes) }
+    }
+}
+
+/// What a planted fault makes of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planted {
+    /// A wrong checksum.
+    Damaged,
+    /// Other bytes.
+    Garbled,
+    /// The end is missing.
+    Truncated,
+    /// A heartbeat amid it.
+    HeartbeatInside,
+    /// Another meter answered at the same time.
+    Collision,
+}
+
+impl Planted {
+    /// The ledger's word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Damaged => "damaged",
+            Self::Garbled => "garbled",
+            Self::Truncated => "truncated",
+            Self::HeartbeatInside => "heartbeat-inside",
+            Self::Collision => "collision",
+        }
+    }
+
+    /// Whether what is written is no longer what the meter meant.
+    pub const fn is_damage(self) -> bool {
+        !matches!(self, Self::HeartbeatInside)
     }
 }
 

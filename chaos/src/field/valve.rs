@@ -18,17 +18,28 @@ pub struct Valve {
     /// Monotonic µs at which it arrives.
     arrives: i64,
     travel: Duration,
+    is_jammed: bool,
 }
 
 impl Valve {
     /// An open valve.
     pub fn open(travel: Duration) -> Self {
-        Self { target: ValveIs::Open, arrives: i64::MIN, travel }
+        Self { target: ValveIs::Open, arrives: i64::MIN, travel, is_jammed: false }
+    }
+
+    /// The same, but it never arrives anywhere: after its travel it reports a fault.
+    #[must_use]
+    pub fn jammed(self) -> Self {
+        Self { is_jammed: true, ..self }
     }
 
     /// What it is doing at `now`.
     pub fn state(&self, now: Stamp) -> ValveIs {
-        if now.mono < self.arrives { ValveIs::Moving } else { self.target }
+        match now.mono < self.arrives {
+            true => ValveIs::Moving,
+            false if self.is_jammed && self.arrives > i64::MIN => ValveIs::Fault,
+            false => self.target,
+        }
     }
 
     /// Orders it somewhere; true where it began to move.

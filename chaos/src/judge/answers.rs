@@ -6,7 +6,9 @@
 //! the speaker went, or was cut off, with this answer the last thing it got: *in flight*, and both outcomes are fine.
 //! A telegram sent again because the master asked for it again is the same reading; it is accepted if any of its
 //! sendings was. A reading that came *late*, after the line's answer time, is nobody's debt. One whose every sending
-//! had a wrong checksum, or reached nobody, is *spoiled*: a row that holds a damaged one is wrong.
+//! was damaged (a wrong checksum, garbled, cut short, another meter's bytes in it) or disturbed (a heartbeat inside),
+//! or reached nobody, is *spoiled*: a row that holds a damaged one is wrong, one that holds a disturbed one is not.
+//! Telegrams that announce more are no readings: the last one carries the values of all.
 //!
 //! Promises: a pure function of the ledger. Refuses: looking at the tables.
 
@@ -121,7 +123,7 @@ impl<'a> Talk<'a> {
         let connections = connections.unwrap_or_default();
         let went_on = |connection: &u64| self.went_on(*connection, answer.at, facts);
         match () {
-            () if answer.damaged || answer.undelivered => Fate::Spoiled,
+            () if answer.damaged || answer.disturbed || answer.undelivered => Fate::Spoiled,
             () if answer.late => Fate::Late,
             () if !connections.is_empty() && connections.iter().all(went_on) => Fate::Accepted,
             () => Fate::InFlight,

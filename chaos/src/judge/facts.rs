@@ -50,7 +50,11 @@ impl Facts {
                 self.closed.extend(speaker.connections().into_iter().map(|number| (number, *at)));
                 self.end = self.end.max(*at);
             }
-            Event::Start { at, .. } | Event::Open { at, .. } | Event::Valve { at, .. } | Event::Stop { at } => {
+            Event::Start { at, .. }
+            | Event::Open { at, .. }
+            | Event::Said { at, .. }
+            | Event::Valve { at, .. }
+            | Event::Stop { at } => {
                 self.end = self.end.max(*at);
             }
             Event::Request(request) => self.end = self.end.max(request.at),

@@ -3,28 +3,19 @@
 //! Promises: a file that is accepted describes a field that can be served. Refuses: unknown keys, names given twice,
 //! addresses that do not fit their dialect.
 //!
-//! ```toml
-//! dir = "field"            # lines.csv, meters.csv, ledger.jsonl and the ttyN links appear here
-//! seed = 1
-//! interval_s = 10
-//! extra_answer_ms = 300    # told to the product; also what a tired machine may take
-//! [[line]]
-//! name = "north"
-//! kind = "tcp"             # or "serial"
-//! port = 0                 # 0: any free one
-//! baud = 9600
-//! dialect = "mixed"        # of the generated meters: mbus, cjt188, mixed
-//! meters = 20              # generated, besides those named below
-//! [[line.meter]]
-//! name = "north-boiler"
-//! dialect = "mbus"
-//! address = "200"
-//! valve = true
-//! fault = { damaged_every = 5 }   # or { silent = true }, { late_ms = 3000 }
-//! ```
+#![doc = "```toml"]
+#![doc = include_str!("example.toml")]
+#![doc = "```"]
+//!
+//! The words of faults are in [`Fault`], those of meters in [`MeterConfig`], those of units in [`UnitConfig`].
 
 mod counted;
+mod fault;
+mod kind;
 mod line;
+mod meter;
+mod plantable;
+mod unit;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -33,7 +24,14 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-pub use line::{Fault, LineConfig, LineKind, MAX_BAUD, MIN_BAUD, MeterConfig, Mix};
+pub use fault::Fault;
+pub use kind::{LineKind, Mix};
+pub use line::{LineConfig, MAX_BAUD, MIN_BAUD};
+pub use meter::{CjtOptions, DiOrder, Layout, MbusOptions, Measures, MeterConfig, Ser};
+pub use unit::{Registration, UnitConfig};
+
+/// A field with every word there is.
+pub const EXAMPLE: &str = include_str!("example.toml");
 
 /// A whole field.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -90,6 +88,7 @@ impl Config {
         ensure!(self.interval_s > 0, "interval_s 0 is no schedule: expected at least 1");
         for (index, line) in self.lines.iter_mut().enumerate() {
             counted::fill(index, line, self.seed);
+            line.spread_fault();
         }
         self.check()?;
         Ok(self)
@@ -124,14 +123,46 @@ mod tests {
 
     #[test]
     fn the_example_of_this_module_is_a_field() {
-        let source = include_str!("mod.rs");
-        let example: Vec<_> = source.lines().filter_map(|line| line.strip_prefix("//! ")).collect();
-        let text = example.join("\n");
-        let text = text.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).expect("the example");
-        let config = parse(text).expect("a field");
-        let [line] = config.lines.as_slice() else { unreachable!("{config:?}") };
-        assert_eq!((line.named.len(), config.interval_s), (21, 10));
-        assert!(line.named.iter().any(|meter| meter.fault.damaged_every == 5));
+        let config = parse(EXAMPLE).expect("a field");
+        let [north, south] = config.lines.as_slice() else { unreachable!("{config:?}") };
+        assert_eq!((north.named.len(), south.named.len(), config.interval_s), (24, 2, 10));
+        assert!(north.named.iter().any(|meter| meter.fault.damaged_every == 5));
+        assert!(
+            north.named.iter().filter(|meter| meter.fault.noise).count() == 20,
+            "those without a fault of their own"
+        );
+    }
+
+    /// The words a table may have, as its refusal of another one tells them.
+    fn words(table: &str) -> Vec<String> {
+        let refusal = parse(&format!("dir = \"x\"\n{table}unheard_of = 1")).expect_err("refused");
+        let told = format!("{refusal:#}");
+        let words = told.split_once("expected").expect("names what it expects").1;
+        words.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_word_there_is_stands_in_the_example() {
+        let meter = "[[line]]\n[[line.meter]]\n";
+        let tables = [
+            String::new(),
+            "[[line]]\n".to_owned(),
+            "[[line]]\n[line.unit]\n".to_owned(),
+            meter.to_owned(),
+            format!("{meter}[line.meter.mbus]\n"),
+            format!("{meter}[line.meter.cjt188]\n"),
+            format!("{meter}[line.meter.fault]\n"),
+        ];
+        for table in tables {
+            let words = words(&table);
+            assert!(words.len() >= 4, "{table} {words:?}");
+            for word in words {
+                let stands = EXAMPLE.contains(&format!("{word} ="))
+                    || EXAMPLE.contains(&format!("{word}]]"))
+                    || EXAMPLE.contains(&format!("{word}]"));
+                assert!(stands, "{word} of {table}");
+            }
+        }
     }
 
     #[test]
