@@ -8,6 +8,7 @@
 //! Promises: T of the answer is not looked at; SER may be the echo, 12h or 00. 84 is told as accepted, never as
 //! arrived. Refuses: an answer from another address, with another SER, with other data, or in an unclear layout.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::frame::{self, Frame, FrameFault, Scanner, control};
@@ -17,9 +18,9 @@ use super::profile::Profile;
 use super::reading;
 use super::reply::{CLOSE, Lead, OPEN, di};
 use crate::bytes::Cursor;
-use crate::dialogue::{Answer, LineFault, Refusal, Step, Target};
+use crate::choice::Choice;
+use crate::dialogue::{Answer, LineFault, Reach, Refusal, Step};
 use crate::meter::{Action, Address};
-use crate::profile;
 
 /// The most bytes listened to for one request, in bytes: a babbling line is not waited out.
 const MOST_HEARD: usize = 2048;
@@ -33,9 +34,11 @@ const SER_CONSTANTS: [u8; 2] = [0x12, 0x00];
 /// One dialogue.
 #[derive(Debug, Clone)]
 pub struct Dialogue {
-    target: Target,
+    target: Reach,
     action: Action,
-    profile: Option<&'static Profile>,
+    profiles: Choice<Profile>,
+    /// The profile it is asked by: its address may tell the model.
+    profile: Arc<Profile>,
     phase: Phase,
     /// Requests sent so far; the number of the last is its SER.
     sent: u8,
@@ -52,18 +55,15 @@ enum Phase {
 }
 
 impl Dialogue {
-    /// A dialogue that asks `action` of `target`.
-    pub fn new(target: &Target, action: Action) -> Self {
-        let profile = profile::cjt188(target.profile.as_deref());
-        let unknown = || {
-            let name = target.profile.as_deref().unwrap_or_default();
-            Answer::Refused(Refusal { code: 0, text: format!("profile \"{name}\" is not known") })
-        };
+    /// A dialogue that asks `action` of `target` by one of `profiles`.
+    pub fn new(target: &Reach, profiles: &Choice<Profile>, action: Action) -> Self {
+        let address = address(target);
         Self {
-            target: target.clone(),
+            target: *target,
             action,
-            profile,
-            phase: if profile.is_some() { Phase::Speak } else { Phase::Over(unknown()) },
+            profile: Arc::clone(profiles.pick(|profile| profile.knows(address, None))),
+            profiles: profiles.clone(),
+            phase: Phase::Speak,
             sent: 0,
             scanner: Scanner::new(),
             worst: LineFault::Silent,
@@ -158,16 +158,15 @@ impl Dialogue {
     }
 
     fn handle_current(&mut self, frame: &Frame) {
-        match (Current::read(frame), self.profile) {
-            (Ok(current), Some(profile)) if self.is_ours(current.ser) => {
+        match Current::read(frame) {
+            Ok(current) if self.is_ours(current.ser) => {
+                let profile = self.profiles.pick(|profile| profile.knows(frame.address, Some(frame.meter_type)));
                 let reading = reading::assemble(&current.heat, profile, frame);
                 self.phase = Phase::Over(Answer::Reading(reading));
             }
             // The next answer may be another: late data, another SER, a clock that has moved on.
-            (Ok(_), _) | (Err(PayloadFault::OtherData(_) | PayloadFault::Ambiguous), _) => {
-                self.note(LineFault::Undecodable);
-            }
-            (Err(_), _) => self.phase = Phase::Over(Answer::Lost(LineFault::Undecodable)),
+            Ok(_) | Err(PayloadFault::OtherData(_) | PayloadFault::Ambiguous) => self.note(LineFault::Undecodable),
+            Err(_) => self.phase = Phase::Over(Answer::Lost(LineFault::Undecodable)),
         }
     }
 
@@ -196,7 +195,7 @@ impl Dialogue {
     }
 
     fn request(&self) -> Frame {
-        let (read, valve) = self.profile.map_or(([0; 2], [0; 2]), |profile| (profile.read_di, profile.valve_di));
+        let (read, valve) = (self.profile.read_di, self.profile.valve_di);
         let (mut data, tail) = match self.action {
             Action::ReadNow => (read.to_vec(), None),
             Action::ValveOpen => (valve.to_vec(), Some(OPEN)),
@@ -207,7 +206,7 @@ impl Dialogue {
         }
         data.push(self.sent);
         data.extend(tail);
-        let meter_type = self.profile.map_or(0, |profile| profile.meter_type);
+        let meter_type = self.profile.meter_type;
         Frame { meter_type, address: self.address(), control: self.control(), data }
     }
 
@@ -230,9 +229,13 @@ impl Dialogue {
     }
 
     const fn address(&self) -> [u8; 7] {
-        match self.target.address {
-            Address::Cjt188(address) => address,
-            Address::MbusPrimary(_) | Address::MbusSecondary { .. } | Address::ModbusUnit(_) => frame::ANYONE,
-        }
+        address(&self.target)
+    }
+}
+
+const fn address(target: &Reach) -> [u8; 7] {
+    match target.address {
+        Address::Cjt188(address) => address,
+        Address::MbusPrimary(_) | Address::MbusSecondary { .. } | Address::ModbusUnit(_) => frame::ANYONE,
     }
 }

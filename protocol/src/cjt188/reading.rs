@@ -27,7 +27,8 @@ pub(super) fn assemble(heat: &Heat, profile: &Profile, frame: &Frame) -> Reading
     let (measurements, quality) = gathering.finish();
     let identity = Address::Cjt188(frame.address).to_string();
     let raw = frame.encode_after(0);
-    Reading { identity, measurements, meter_time: heat.clock, valve: heat.status.valve(), quality, raw }
+    let (profile, valve) = (profile.name.clone(), heat.status.valve());
+    Reading { identity, profile, measurements, meter_time: heat.clock, valve, quality, raw }
 }
 
 fn amount(heat: &Heat, column: &Column) -> Option<Amount> {

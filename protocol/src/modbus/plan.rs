@@ -48,13 +48,13 @@ mod tests {
     use super::*;
 
     fn profile(most: u16, gap: u16, places: &[(u16, &str)]) -> Profile {
-        let head = format!("name = 'p'\ndialect = 'modbus'\nsource = 's'\nmost = {most}\ngap = {gap}\n");
-        let column = |(address, kind): &(u16, &str)| {
-            format!(
-                "[[column]]\nquantity = 'error_flags'\ntable = 'holding'\naddress = {address}\ntype = '{kind}'\nunit = ''\n"
-            )
+        let head = format!("name = 'p'\nmost = {most}\ngap = {gap}\n");
+        let what = [("energy", "J"), ("volume", "L"), ("power", "W"), ("flow", "L/h")];
+        let column = |((address, kind), (quantity, unit)): (&(u16, &str), (&str, &str))| {
+            let place = format!("table = 'holding'\naddress = {address}\ntype = '{kind}'");
+            format!("[[column]]\nquantity = '{quantity}'\n{place}\nunit = '{unit}'\n")
         };
-        let text: String = std::iter::once(head).chain(places.iter().map(column)).collect();
+        let text: String = std::iter::once(head).chain(places.iter().zip(what).map(column)).collect();
         toml::from_str(&text).expect("parses")
     }
 
