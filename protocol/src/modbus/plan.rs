@@ -7,7 +7,6 @@
 //! Promises: every wanted register is in exactly one read; no read is longer than the model or the standard allows, or
 //! joins over more unwanted registers than the profile allows. Refuses: crossing tables.
 
-use super::frame::most_at_once;
 use super::payload::{Request, Table};
 use super::profile::Profile;
 
@@ -15,7 +14,7 @@ use super::profile::Profile;
 pub(super) fn reads(profile: &Profile) -> Vec<Request> {
     let mut reads: Vec<(Table, u32, u32)> = vec![];
     for (table, start, end) in wanted(profile) {
-        let most = u32::from(most_at_once(table).min(profile.most));
+        let most = u32::from(table.most_at_once().min(profile.most));
         match reads.last_mut() {
             Some((last, first, until))
                 if *last == table && start <= *until + u32::from(profile.gap) && end.max(*until) - *first <= most =>
