@@ -24,15 +24,11 @@ use tokio::net::TcpListener;
 const WATERSTAR: &str = "68515168080B7254029904C51400060C27000004782E254C00046D0A0CCD1304134C01000044134B0100008401134C010000\
                          426CBF1C026CDF1C043B00000000143B160800000223A70401FD1700049028080000003F16";
 
-/// Reads the set day's volume, so that nobody takes it for the generic profile.
+/// The profile that the manual explains: it reads the set day's volume, so that nobody takes it for the generic one.
 fn waterstar() -> String {
-    format!(
-        "name = \"waterstar\"\ndialect = \"mbus\"\nmaker = \"Engelmann\"\nmodel = \"WaterStar\"\n\
-         source = \"a recorded telegram\"\n\n[recognise]\nmanufacturer = \"EFE\"\nversions = [0]\nmedia = [6]\n\n\
-         [[column]]\nquantity = \"volume\"\nrecord = \"volume\"\nstorage = 1\n\n\
-         [[golden]]\naction = \"read-now\"\naddress = \"11\"\n\
-         telegrams = [[\"10400B4B16\", \"E5\"], [\"107B0B8616\", \"{WATERSTAR}\"]]\nvalues = {{ volume = 331000 }}\n"
-    )
+    let manual = include_str!("../../docs/profiles.md");
+    let text = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next());
+    text.expect("the manual shows a profile").to_owned()
 }
 
 fn written(dir: &Path, name: &str, text: &str) -> PathBuf {
@@ -72,12 +68,13 @@ fn what_is_not_understood_or_was_never_held_against_a_meter_is_refused_with_the_
     let dir = tempfile::tempdir().expect("a scratch directory");
     let misspelt = written(dir.path(), "misspelt.toml", &waterstar().replace("storage = 1", "storrage = 1"));
     let (code, _, told) = check(&misspelt);
-    let named = ["misspelt.toml, line 15", "storrage", "`storage`"];
+    let line = waterstar().lines().take_while(|line| !line.starts_with("storage")).count() + 1;
+    let named = [&format!("misspelt.toml, line {line}"), "storrage", "`storage`"];
     assert!(code == Some(1) && named.iter().all(|part| told.contains(part)), "{told}");
-    let uncovered = waterstar().split("[[golden]]").next().unwrap_or_default().to_owned();
+    let uncovered = waterstar().split("[[golden]]").next().expect("a split has a first part").to_owned();
     let (code, told, _) = check(&written(dir.path(), "uncovered.toml", &uncovered));
     assert!(code == Some(1) && told.contains("add one that a meter of the model was heard to say"), "{told}");
-    let unknown = waterstar().replace("manufacturer = \"EFE\"", "manufacturer = \"KAM\"");
+    let unknown = waterstar().replace("\"EFE\"", "\"KAM\"");
     let (code, told, _) = check(&written(dir.path(), "unknown.toml", &unknown));
     assert!(code == Some(1) && told.contains("recognised as: expected waterstar, got mbus-generic"), "{told}");
     let (code, _, told) = check(&dir.path().join("nowhere.toml"));

@@ -191,6 +191,43 @@ mod tests {
     }
 
     #[test]
+    fn every_type_reads_the_same_number_in_each_of_the_four_orders() {
+        let orders = [Order::Abcd, Order::Cdab, Order::Badc, Order::Dcba];
+        let cases: [(Kind, &str, i64, [&[u16]; 4]); 9] = [
+            (Kind::U16, "", 0x1234, [&[0x1234], &[0x1234], &[0x3412], &[0x3412]]),
+            (Kind::I16, "", -2, [&[0xFFFE], &[0xFFFE], &[0xFEFF], &[0xFEFF]]),
+            (Kind::Bcd16, "", 1234, [&[0x1234], &[0x1234], &[0x3412], &[0x3412]]),
+            (Kind::U32, "", 0x1234_5678, [&[0x1234, 0x5678], &[0x5678, 0x1234], &[0x3412, 0x7856], &[0x7856, 0x3412]]),
+            (Kind::I32, "", -123_456, [&[0xFFFE, 0x1DC0], &[0x1DC0, 0xFFFE], &[0xFEFF, 0xC01D], &[0xC01D, 0xFEFF]]),
+            (Kind::F32, "K", -68_250, [&[0xC288, 0x8000], &[0x8000, 0xC288], &[0x88C2, 0x0080], &[0x0080, 0x88C2]]),
+            (Kind::Bcd32, "", 12_345_678, [&[0x1234, 0x5678], &[0x5678, 0x1234], &[0x3412, 0x7856], &[0x7856, 0x3412]]),
+            (
+                Kind::U64,
+                "",
+                0x0001_0002_0003_0004,
+                [&[1, 2, 3, 4], &[4, 3, 2, 1], &[0x0100, 0x0200, 0x0300, 0x0400], &[0x0400, 0x0300, 0x0200, 0x0100]],
+            ),
+            (
+                Kind::I64,
+                "",
+                -0x0001_0000_0000_0002,
+                [
+                    &[0xFFFE, 0xFFFF, 0xFFFF, 0xFFFE],
+                    &[0xFFFE, 0xFFFF, 0xFFFF, 0xFFFE],
+                    &[0xFEFF, 0xFFFF, 0xFFFF, 0xFEFF],
+                    &[0xFEFF, 0xFFFF, 0xFFFF, 0xFEFF],
+                ],
+            ),
+        ];
+        for (kind, unit, number, registers) in cases {
+            for (order, registers) in orders.into_iter().zip(registers) {
+                assert_eq!(registers.len(), usize::from(kind.width()));
+                assert_eq!(fixed(registers, kind, order, "1", unit), Some(number), "{kind:?} {order:?}");
+            }
+        }
+    }
+
+    #[test]
     fn every_type_reads_as_it_is() {
         assert_eq!(fixed(&[0xFFFF], Kind::I16, Order::Abcd, "0.01", "°C"), Some(-10));
         assert_eq!(fixed(&[0xFFFF], Kind::U16, Order::Abcd, "0.01", "°C"), Some(655_350));
