@@ -4,6 +4,8 @@ mod common;
 
 use std::collections::BTreeSet;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
 use protocol::check::{check, is_covered};
 use protocol::golden::Telegram;
 use protocol::meter::{Action, Dialect};
@@ -50,6 +52,28 @@ fn no_two_reads_of_a_modbus_profile_could_be_taken_for_each_other() {
         for golden in entry.about.golden.iter().filter(|golden| golden.action == Action::ReadNow) {
             let shapes: BTreeSet<_> = golden.telegrams.iter().map(shape).collect();
             assert_eq!(shapes.len(), golden.telegrams.len(), "{}", entry.about.name);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_damaged_profile_is_read_or_refused_by_its_file_and_never_stops_the_program(
+        which in any::<prop::sample::Index>(), damages in vec((any::<prop::sample::Index>(), any::<char>()), 0..4),
+    ) {
+        let texts: Vec<String> = Catalogue::builtin().entries().map(|entry| entry.text.clone()).collect();
+        let mut text: Vec<char> = which.get(&texts).chars().collect();
+        for (place, sign) in damages {
+            let place = place.index(text.len());
+            text.splice(place..=place, [sign]);
+        }
+        let text: String = text.into_iter().collect();
+        match Catalogue::with([("damaged.toml", text.as_str())]) {
+            Ok(catalogue) => {
+                let entry = catalogue.entries().find(|entry| entry.path.is_some()).expect("it is there");
+                check(&catalogue, entry);
+            }
+            Err(fault) => prop_assert!(fault.to_string().starts_with("profile damaged.toml"), "{}", fault),
         }
     }
 }

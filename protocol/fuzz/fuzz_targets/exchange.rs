@@ -13,7 +13,8 @@ fuzz_target!(|bytes: &[u8]| {
     for address in [Address::MbusPrimary(5), wild, Address::Cjt188([0xAA; 7])] {
         for action in [Action::ReadNow, Action::ValveOpen] {
             let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: 2 };
-            let mut exchange = Exchange::perform(&Target { address, timing, profile: None, catalogue: Catalogue::builtin() }, action);
+            let target = Target { address, timing, profile: None, catalogue: Catalogue::builtin() };
+            let mut exchange = Exchange::perform(&target, action);
             let mut pieces = bytes.chunks(61);
             let mut steps = 0;
             loop {

@@ -12,6 +12,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::frame::MOST_DATA;
 use super::header::{self, Header};
 use super::record::{Function, Place};
 use super::vif::Meaning;
@@ -163,8 +164,10 @@ const fn dimension(record: Meaning) -> Option<Dimension> {
 #[serde(deny_unknown_fields)]
 pub struct Valve {
     /// The data of the SND_UD (CI 51) that opens it.
+    #[serde(deserialize_with = "command")]
     pub open: Vec<u8>,
     /// The data of the SND_UD (CI 51) that closes it.
+    #[serde(deserialize_with = "command")]
     pub close: Vec<u8>,
     /// The record that tells its state.
     #[serde(deserialize_with = "meaning")]
@@ -209,6 +212,14 @@ fn function<'de, D: Deserializer<'de>>(from: D) -> Result<Function, D::Error> {
 
 fn meaning<'de, D: Deserializer<'de>>(from: D) -> Result<Meaning, D::Error> {
     word(from, "record", &Meaning::NAMED, Meaning::name)
+}
+
+fn command<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+    let data = Vec::<u8>::deserialize(from)?;
+    match data.len() {
+        1..=MOST_DATA => Ok(data),
+        length => Err(de::Error::custom(format_args!("a command of {length} bytes: write 1 to {MOST_DATA}"))),
+    }
 }
 
 fn manufacturer<'de, D: Deserializer<'de>>(from: D) -> Result<u16, D::Error> {
