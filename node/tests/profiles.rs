@@ -197,10 +197,15 @@ async fn a_model_added_by_one_file_is_recognised_or_named_and_its_readings_are_s
     let folder = dir.path().join("profiles");
     std::fs::create_dir(&folder).expect("made");
     written(&folder, "waterstar.toml", &waterstar());
+    let generic = run(&["profile", "show", "mbus-generic"]);
+    written(&folder, "generic.toml", &String::from_utf8_lossy(&generic.stdout));
     let mut node = Node::new(dir.path(), "n1", "");
     node.init();
     node.start_with(&["--profiles", folder.to_str().expect("text")]);
     node.ready().await;
+    let log = std::fs::read_to_string(node.log()).expect("it has a log");
+    let stands_in = |line: &str| line.contains("mbus-generic") && line.contains("generic.toml");
+    assert!(log.lines().any(|line| stands_in(line) && line.contains("stands in for the built-in profile")), "{log}");
 
     let (first, second, third) = (meter(WATERSTAR).await, meter(WATERSTAR).await, meter(WATERSTAR).await);
     let lines = [("first", first.as_str()), ("second", second.as_str()), ("third", third.as_str())];

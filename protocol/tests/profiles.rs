@@ -4,11 +4,14 @@ mod common;
 
 use std::collections::BTreeSet;
 
+use common::{converse, target};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use protocol::check::{check, is_covered};
+use protocol::exchange::{Answer, Exchange, Target};
 use protocol::golden::Telegram;
-use protocol::meter::{Action, Dialect};
+use protocol::mbus::header::manufacturer;
+use protocol::meter::{Action, Address, Dialect, Reading};
 use protocol::profile::Catalogue;
 
 #[test]
@@ -54,6 +57,75 @@ fn no_two_reads_of_a_modbus_profile_could_be_taken_for_each_other() {
             assert_eq!(shapes.len(), golden.telegrams.len(), "{}", entry.about.name);
         }
     }
+}
+
+/// The telegrams of the first golden dialogue of a built-in profile.
+fn telegrams(name: &str) -> Vec<[Telegram; 2]> {
+    let catalogue = Catalogue::builtin();
+    let golden = catalogue.named(name).and_then(|entry| entry.about.golden.first()).expect("it has one");
+    golden.telegrams.clone()
+}
+
+/// The reading of a meter that answers every request with the next of `telegrams`, and what it was asked.
+fn read(target: &Target, telegrams: &[[Telegram; 2]]) -> (Reading, Vec<Vec<u8>>) {
+    let (mut asked, mut replies) = (vec![], telegrams.iter());
+    let (answer, _) = converse(&mut Exchange::read(target), |request| {
+        asked.push(request.to_vec());
+        replies.next().map(|[_, reply]| reply.0.clone()).unwrap_or_default()
+    });
+    let Answer::Reading(reading) = answer else { unreachable!("{answer:?}") };
+    (reading, asked)
+}
+
+#[test]
+fn a_meter_nobody_named_is_read_by_the_profile_of_its_model_and_a_stranger_by_the_generic_one() {
+    let profile = |name: &str| read(&target(Address::MbusPrimary(1), 0), &telegrams(name)).0.profile;
+    assert_eq!(profile("mbus-elster-f2"), "mbus-elster-f2");
+    assert_eq!(profile("mbus-generic"), "mbus-generic");
+    // The fixed structure names no maker.
+    assert_eq!(profile("mbus-sensus-pollusonic-2"), "mbus-generic");
+    let named = Target { profile: Some("mbus-generic".to_owned()), ..target(Address::MbusPrimary(1), 0) };
+    assert_eq!(read(&named, &telegrams("mbus-elster-f2")).0.profile, "mbus-generic");
+}
+
+#[test]
+fn a_meter_whose_address_tells_its_maker_is_asked_in_its_makers_order_at_once() {
+    let telegrams = telegrams("cjt188-maker-4259");
+    let address = Address::parse(Dialect::Cjt188, "42590008210438").expect("an address");
+    let (reading, asked) = read(&target(address, 2), &telegrams);
+    assert_eq!((reading.profile.as_str(), asked.len()), ("cjt188-maker-4259", 1));
+    let named = Target { profile: Some("cjt188-generic".to_owned()), ..target(address, 2) };
+    let (reading, others) = read(&named, &telegrams);
+    assert_eq!(reading.profile, "cjt188-generic");
+    assert_ne!(asked, others);
+}
+
+#[test]
+fn a_command_to_a_meter_whose_address_tells_a_model_without_a_valve_is_refused_before_a_byte_is_sent() {
+    let meter = |version| Address::MbusSecondary { id: 1, manufacturer: manufacturer(*b"SVM"), version, medium: 4 };
+    let close = |version| converse(&mut Exchange::perform(&target(meter(version), 0), Action::ValveClose), |_| vec![]);
+    let (answer, spoken) = close(8);
+    assert!(matches!(answer, Answer::Refused(refusal) if refusal.text.contains("\"mbus-elster-f2\" has no valve")));
+    assert_eq!(spoken, 0);
+    assert!(close(99).1 > 0, "the generic profile has a valve");
+}
+
+#[test]
+fn a_profile_puts_right_what_its_maker_gets_wrong() {
+    // The generic profile's telegram: 1389817 kWh, 41.737 °C.
+    let [[_, ack], [_, reply]] = <[_; 2]>::try_from(telegrams("mbus-generic")).expect("two");
+    let hex = |telegram: &Telegram| telegram.0.iter().map(|byte| format!("{byte:02X}")).collect::<String>();
+    let text = format!(
+        "name = 'p'\ndialect = 'mbus'\nsource = 's'\ncolumn = [{{ quantity = 'energy', record = 'energy', scale = '0.1' }},
+           {{ quantity = 'supply_temp', record = 'flow_temp', scale = '-2.5', offset = 343 }}]
+         [[golden]]\naction = 'read-now'\ntelegrams = [['1040014116', '{}'], ['107B017C16', '{}']]
+         values = {{ energy = 500334120000, supply_temp = -104001 }}",
+        hex(&ack),
+        hex(&reply)
+    );
+    let catalogue = Catalogue::with([("p.toml", text.as_str())]).expect("sound");
+    let entry = catalogue.named("p").expect("it is there");
+    assert_eq!(check(&catalogue, entry), [vec![]]);
 }
 
 proptest! {
