@@ -13,6 +13,7 @@ use chaos::judge::{Options, judge};
 use chaos::ledger::{self, Event, Values};
 use protocol::exchange::{Answer, Exchange, Step, Target, Timing};
 use protocol::meter::{Action, Address, Quantity, Reading, ValveState};
+use protocol::profile::Catalogue;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -51,7 +52,7 @@ fn targets(field: &Field) -> HashMap<String, Vec<(String, Target)>> {
     for line in std::fs::read_to_string(field.dir().join("meters.csv")).unwrap().lines().skip(1) {
         let columns: Vec<_> = line.split(',').collect();
         let address = Address::parse(columns[2].parse().unwrap(), columns[3]).unwrap();
-        let target = Target { address, timing: TIMING, profile: None };
+        let target = Target { address, timing: TIMING, profile: None, catalogue: Catalogue::builtin() };
         targets.entry(columns[1].to_owned()).or_default().push((columns[0].to_owned(), target));
     }
     targets

@@ -63,6 +63,9 @@ pub struct Node {
     /// What lines may require of their node.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+    /// A folder of meter profiles, beside those built in; the same on every node.
+    #[serde(default)]
+    pub profiles: Option<PathBuf>,
 }
 
 fn default_listen() -> SocketAddr {

@@ -1,7 +1,7 @@
 //! A node, put together: who is started, in which order, and in which order it stops.
 //!
 //! ```text
-//!   start:  identity -> port -> spool -> consensus -> services -> heart, quorum, leader, polling
+//!   start:  profiles -> identity -> port -> spool -> consensus -> services -> heart, quorum, leader, polling
 //!   stop:   polling lets go of its lines -> the spool drains -> leadership is handed over -> services -> consensus
 //! ```
 //!
@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::profile::Catalogue;
 use raft_store::state::Entry;
 use raft_store::state::membership::Newcomer;
 use tokio::net::TcpListener;
@@ -34,6 +35,7 @@ use crate::leader::Leader;
 use crate::metrics::Metrics;
 use crate::mysql::{self, DatabaseError};
 use crate::polling::Polling;
+use crate::profiles::{self, ProfilesError};
 use crate::spool::{Spool, SpoolError};
 
 /// How long a stopping node waits for its spool to be emptied by the leader.
@@ -74,6 +76,9 @@ pub enum DaemonError {
     /// An endpoint of its database is none.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// A profile of a meter model is not understood.
+    #[error(transparent)]
+    Profiles(#[from] ProfilesError),
     /// Its consensus cannot be started.
     #[error(transparent)]
     Consensus(#[from] StartError),
@@ -121,6 +126,7 @@ impl Node {
             return Err(DaemonError::Open { address });
         }
         mysql::check_endpoints(&config.mysql)?;
+        let catalogue = profiles::load(config.node.profiles.as_deref())?;
         let identity = Identity::load(&config.node.data_dir)?;
         let listener = TcpListener::bind(address).await.map_err(|source| DaemonError::Port { address, source })?;
         let metrics = Metrics::default();
@@ -134,12 +140,12 @@ impl Node {
         let (seen, leadership) = watch::channel(Leadership::default());
         let cluster =
             Cluster::new(identity.node_id(), Arc::clone(&config), consensus.clone(), machine, leadership, peers);
-        let server = server::serve(listener, &cluster, &identity, &spool, &config, &metrics);
+        let server = server::serve(listener, &cluster, &identity, &spool, &catalogue, &config, &metrics);
         if identity.founder {
             consensus.found(&config.advertise()).await?;
         }
         tracing::info!(node = identity.node, cluster = %identity.cluster_id, %address, "node started");
-        Ok(Self::put_together(config, cluster, consensus, spool, metrics, server, seen, identity))
+        Ok(Self::put_together(config, cluster, consensus, spool, catalogue, metrics, server, seen, identity))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the one place that knows every part")]
@@ -148,6 +154,7 @@ impl Node {
         cluster: Cluster,
         consensus: Consensus,
         spool: Spool,
+        catalogue: Catalogue,
         metrics: Metrics,
         server: (CancellationToken, JoinHandle<Result<(), std::io::Error>>),
         seen: watch::Sender<Leadership>,
@@ -169,7 +176,7 @@ impl Node {
             tasks.push(tokio::spawn(found(cluster.clone(), Arc::clone(&config), identity, rest.clone())));
         }
         let leader = Leader::new(cluster.clone(), Arc::clone(&config), metrics.clone());
-        let limbs = Polling::new(cluster.clone(), spool.clone(), Arc::clone(&config), metrics);
+        let limbs = Polling::new(cluster.clone(), spool.clone(), catalogue, Arc::clone(&config), metrics);
         let (duties, polling) = (CancellationToken::new(), CancellationToken::new());
         Self {
             duties: (duties.clone(), tokio::spawn(leader.run(duties))),

@@ -10,6 +10,7 @@ mod leader;
 mod metrics;
 mod mysql;
 mod polling;
+mod profiles;
 mod spool;
 
 fn main() -> std::process::ExitCode {

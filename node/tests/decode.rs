@@ -34,6 +34,29 @@ fn a_water_meter_and_a_heat_meter_are_told_digit_for_digit() {
 }
 
 #[test]
+fn modbus_requests_replies_and_exceptions_are_told_by_themselves_and_with_every_byte_explained() {
+    // The manual of the TUF-2000F: registers 1 to 10; the standard's example of a reply (V1.1b3 clause 6.3).
+    let (code, request) = decode(&["--explain", "01030000000AC5CD"]);
+    assert_eq!(code, Some(0), "{request}");
+    assert!(
+        request.contains(r#""direction":"request","function":3,"table":"holding","address":0,"count":10"#),
+        "{request}"
+    );
+    let (code, reply) = decode(&["--protocol", "modbus", "--explain", "11 03 06 02 2B 00 00 00 64 C8 BA"]);
+    assert_eq!(code, Some(0), "{reply}");
+    assert!(reply.contains(r#""unit":17,"direction":"reply","function":3"#), "{reply}");
+    assert!(reply.contains(r#""registers":[555,0,100],"raw":"022B00000064""#), "{reply}");
+    assert!(reply.contains(r#""hex":"022B","what":"register 0 of these""#), "{reply}");
+    for (hex, told) in
+        [("0183020F10", "bad-checksum"), ("018302C0F1", "refused"), ("0103", "truncated"), ("FF", "no-frame")]
+    {
+        let (code, text) = decode(&["--protocol", "modbus", hex]);
+        let json: Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!((code, json.pointer("/error/code").and_then(Value::as_str)), (Some(1), Some(told)), "{hex}: {text}");
+    }
+}
+
+#[test]
 fn a_wrong_checksum_half_a_telegram_noise_and_nothing_are_told_apart() {
     let wrong = WATER.replace("D316", "D216");
     for (hex, told, offset) in [

@@ -8,6 +8,8 @@
 //! Promises: integers only, 128 bits inside; the same display gives the same integer. Refuses: binary floating
 //! point arithmetic (a real32 comes in as its bits), and values that do not fit 64 bits.
 
+use crate::scale::Scale;
+
 /// The most binary or decimal places written out: more than a real32 and any chain of factors have.
 const MOST_SHIFT: u32 = 256;
 
@@ -164,6 +166,12 @@ impl Amount {
     #[must_use]
     pub const fn scaled(self, exp10: i32, unit: Unit) -> Self {
         Self { exp10: self.exp10.saturating_add(exp10), unit, ..self }
+    }
+
+    /// The same, `scale` times as large; `None` where its digits do not fit.
+    pub fn times(self, scale: Scale) -> Option<Self> {
+        let mantissa = self.mantissa.checked_mul(scale.factor.into())?;
+        Some(Self { mantissa, exp10: self.exp10.saturating_add(scale.exponent), ..self })
     }
 
     /// The unit.

@@ -1,8 +1,8 @@
 //! The words of every dialogue between a node and a meter: whom it asks, what its driver does next, how it ends.
 //!
 //! ```text
-//!   Target (Address, Timing) --> dialogue --> Step: Send | Await | Done(Answer)
-//!                                                                       |
+//!   Reach (Address, Timing) --> dialogue --> Step: Send | Await | Done(Answer)
+//!                                                                      |
 //!                                  Reading | Accepted | Refused(Refusal) | Lost(LineFault)
 //! ```
 //!
@@ -12,15 +12,13 @@ use std::time::Duration;
 
 use crate::meter::{Address, Reading, ValveState};
 
-/// Everything a dialogue must know about its meter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// Where the meter is reached; decides the dialect.
+/// How a meter is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reach {
+    /// Where; decides the dialect.
     pub address: Address,
     /// How the line behaves.
     pub timing: Timing,
-    /// The meter's profile by name; `None` recognises it by its answer.
-    pub profile: Option<String>,
 }
 
 /// How a line behaves, in the terms of its standard.

@@ -11,12 +11,27 @@
 //! ```
 //!
 //! Promises: no I/O, no clock, no dice; bytes may come split, merged or with noise between; the work per byte is
-//! bounded; a wrong checksum never becomes a reading. Refuses: knowing what carries the bytes.
+//! bounded; a wrong checksum never becomes a reading; a reading says by which profile it was read. Refuses: knowing what
+//! carries the bytes, and a profile nobody knows.
 
-use crate::meter::{Action, Address};
+use crate::meter::{Action, Address, Dialect};
+use crate::profile::Catalogue;
 use crate::{cjt188, mbus, modbus};
 
-pub use crate::dialogue::{Answer, LineFault, Refusal, Step, Target, Timing};
+pub use crate::dialogue::{Answer, LineFault, Reach, Refusal, Step, Timing};
+
+/// Everything a dialogue must know about its meter.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// Where the meter is reached; decides the dialect.
+    pub address: Address,
+    /// How the line behaves.
+    pub timing: Timing,
+    /// The meter's profile by name; `None` recognises it by its answer.
+    pub profile: Option<String>,
+    /// The profiles there are.
+    pub catalogue: Catalogue,
+}
 
 /// One dialogue with one meter.
 #[derive(Debug, Clone)]
@@ -29,6 +44,8 @@ enum Tower {
     Mbus(mbus::exchange::Dialogue),
     Cjt188(cjt188::exchange::Dialogue),
     Modbus(modbus::exchange::Dialogue),
+    /// Over before it began.
+    Over(Refusal),
 }
 
 impl Exchange {
@@ -40,13 +57,7 @@ impl Exchange {
     /// A dialogue that asks `action` of the meter. A valve action ends with the meter's acknowledgement; whether
     /// the valve has arrived is a later [`Exchange::read`].
     pub fn perform(target: &Target, action: Action) -> Self {
-        let tower = match target.address {
-            Address::MbusPrimary(_) | Address::MbusSecondary { .. } => {
-                Tower::Mbus(mbus::exchange::Dialogue::new(target, action))
-            }
-            Address::Cjt188(_) => Tower::Cjt188(cjt188::exchange::Dialogue::new(target, action)),
-            Address::ModbusUnit(_) => Tower::Modbus(modbus::exchange::Dialogue::new(target, action)),
-        };
+        let tower = Tower::new(target, action).unwrap_or_else(|text| Tower::Over(Refusal { code: 0, text }));
         Self { tower }
     }
 
@@ -56,6 +67,7 @@ impl Exchange {
             Tower::Mbus(dialogue) => dialogue.poll(),
             Tower::Cjt188(dialogue) => dialogue.poll(),
             Tower::Modbus(dialogue) => dialogue.poll(),
+            Tower::Over(refusal) => Step::Done(Answer::Refused(refusal.clone())),
         }
     }
 
@@ -65,6 +77,7 @@ impl Exchange {
             Tower::Mbus(dialogue) => dialogue.handle_bytes(bytes),
             Tower::Cjt188(dialogue) => dialogue.handle_bytes(bytes),
             Tower::Modbus(dialogue) => dialogue.handle_bytes(bytes),
+            Tower::Over(_) => {}
         }
     }
 
@@ -74,6 +87,31 @@ impl Exchange {
             Tower::Mbus(dialogue) => dialogue.handle_timeout(),
             Tower::Cjt188(dialogue) => dialogue.handle_timeout(),
             Tower::Modbus(dialogue) => dialogue.handle_timeout(),
+            Tower::Over(_) => {}
         }
+    }
+}
+
+impl Tower {
+    /// The dialogue of the address's dialect; or why there is none.
+    fn new(target: &Target, action: Action) -> Result<Self, String> {
+        let Target { address, timing, profile, catalogue } = target;
+        let (name, reach) = (profile.as_deref(), Reach { address: *address, timing: *timing });
+        let dialect = address.dialect();
+        let unknown = || catalogue.unknown(name.unwrap_or_default(), dialect);
+        Ok(match dialect {
+            Dialect::Mbus => {
+                let profiles = catalogue.mbus(name).ok_or_else(unknown)?;
+                Self::Mbus(mbus::exchange::Dialogue::new(&reach, profiles, action))
+            }
+            Dialect::Cjt188 => {
+                let profiles = catalogue.cjt188(name).ok_or_else(unknown)?;
+                Self::Cjt188(cjt188::exchange::Dialogue::new(&reach, &profiles, action))
+            }
+            Dialect::Modbus => {
+                let profile = catalogue.modbus(name.unwrap_or_default()).ok_or_else(unknown)?;
+                Self::Modbus(modbus::exchange::Dialogue::new(&reach, profile, action))
+            }
+        })
     }
 }

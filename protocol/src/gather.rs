@@ -3,8 +3,9 @@
 //! Promises: the first valid value of a quantity stays; a value that is invalid, finer than its unit or too large
 //! leaves its mark in the quality. Refuses: knowing where values come from.
 
-use crate::amount::Amount;
+use crate::amount::{Amount, Dimension};
 use crate::meter::{Measurement, Quality, Quantity};
+use crate::scale::Correction;
 
 /// Measurements and doubts of a reading in the making.
 #[derive(Debug, Clone, Default)]
@@ -16,15 +17,22 @@ pub(crate) struct Gathering {
 impl Gathering {
     /// Adds the amount a meter gave for `quantity`; `None` where it marked it as invalid.
     pub(crate) fn put(&mut self, quantity: Quantity, amount: Option<Amount>) {
+        self.put_corrected(quantity, amount, &Correction::default());
+    }
+
+    /// The same, after it was put right.
+    pub(crate) fn put_corrected(&mut self, quantity: Quantity, amount: Option<Amount>, correction: &Correction) {
         if self.measurements.iter().any(|m| m.quantity == quantity) {
             return;
         }
         let Some(amount) = amount else { return self.doubt(Quality::INVALID_VALUE) };
-        let Some(fixed) = amount.fixed() else { return self.doubt(Quality::OUT_OF_RANGE) };
+        let fixed = amount.times(correction.scale).and_then(|amount| amount.fixed());
+        let value = fixed.and_then(|fixed| fixed.value.checked_add(correction.offset));
+        let (Some(fixed), Some(value)) = (fixed, value) else { return self.doubt(Quality::OUT_OF_RANGE) };
         if fixed.rounded {
             self.doubt(Quality::ROUNDED);
         }
-        self.measurements.push(Measurement { quantity, value: fixed.value });
+        self.measurements.push(Measurement { quantity, value });
     }
 
     /// Adds a doubt.
@@ -36,5 +44,19 @@ impl Gathering {
     pub(crate) fn finish(mut self) -> (Vec<Measurement>, Quality) {
         self.measurements.sort_by_key(|m| m.quantity);
         (self.measurements, self.quality)
+    }
+}
+
+/// What the unit of an amount must measure to become `quantity`.
+pub(crate) const fn dimension(quantity: Quantity) -> Dimension {
+    match quantity {
+        Quantity::Energy | Quantity::CoolingEnergy => Dimension::Energy,
+        Quantity::Volume => Dimension::Volume,
+        Quantity::Power => Dimension::Power,
+        Quantity::Flow => Dimension::Flow,
+        Quantity::SupplyTemp | Quantity::ReturnTemp => Dimension::Temperature,
+        Quantity::TempDifference => Dimension::Difference,
+        Quantity::OperatingTime | Quantity::OnTime => Dimension::Duration,
+        Quantity::ErrorFlags => Dimension::Plain,
     }
 }

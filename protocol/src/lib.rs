@@ -3,13 +3,17 @@
 pub mod amount;
 pub mod api;
 pub mod bytes;
+pub mod check;
+pub mod choice;
 pub mod cjt188;
 mod dialogue;
 pub mod exchange;
 mod gather;
+pub mod golden;
 pub mod mbus;
 pub mod meter;
 pub mod modbus;
 mod named;
 pub mod profile;
+pub mod scale;
 mod stream;

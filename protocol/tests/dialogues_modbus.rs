@@ -4,14 +4,15 @@ mod common;
 
 use std::time::Duration;
 
-use common::{bytes, converse};
-use protocol::exchange::{Answer, Exchange, LineFault, Refusal, Step, Target, Timing};
+use common::converse;
+use protocol::exchange::{Answer, Exchange, LineFault, Reach, Refusal, Step, Target, Timing};
 use protocol::meter::{Action, Address, Quality, Quantity, Reading, ValveState};
 use protocol::modbus::exchange::Dialogue;
 use protocol::modbus::frame::{Direction, Frame, Scanner};
 use protocol::modbus::payload::Table;
 use protocol::modbus::slave::Bank;
-use protocol::modbus::{Framing, mbap, profile};
+use protocol::modbus::{Framing, mbap};
+use protocol::profile::Catalogue;
 
 const UNIT: u8 = 7;
 const VALVE: &str = "modbus-belimo-energy-valve-4";
@@ -20,7 +21,12 @@ const READS: usize = 4;
 
 fn target(profile: Option<&str>, repeats: u8) -> Target {
     let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats };
-    Target { address: Address::ModbusUnit(UNIT), timing, profile: profile.map(str::to_owned) }
+    Target {
+        address: Address::ModbusUnit(UNIT),
+        timing,
+        profile: profile.map(str::to_owned),
+        catalogue: Catalogue::builtin(),
+    }
 }
 
 fn bank() -> Bank {
@@ -169,7 +175,7 @@ fn after_a_reply_to_a_repeat_the_line_must_fall_silent_before_the_next_read() {
 #[test]
 fn a_meter_without_a_known_profile_is_refused_with_the_remedy() {
     for (name, action, says) in [
-        (None, Action::ReadNow, "name the meter's profile"),
+        (None, Action::ReadNow, "modbus does not say what a model is: name one of"),
         (Some("warmth"), Action::ReadNow, VALVE),
         (Some("modbus-tuf-2000m"), Action::ValveOpen, "has no valve"),
     ] {
@@ -181,7 +187,9 @@ fn a_meter_without_a_known_profile_is_refused_with_the_remedy() {
 
 #[test]
 fn the_same_dialogue_speaks_modbus_tcp_and_takes_no_reply_of_another_transaction() {
-    let mut dialogue = Dialogue::framed(&target(Some(VALVE), 0), Action::ReadNow, Framing::Tcp);
+    let Target { address, timing, catalogue, .. } = target(Some(VALVE), 0);
+    let profile = catalogue.modbus(VALVE).expect("built in");
+    let mut dialogue = Dialogue::framed(&Reach { address, timing }, profile, Action::ReadNow, Framing::Tcp);
     let mut bank = bank();
     let answer = loop {
         match dialogue.poll() {
@@ -199,32 +207,4 @@ fn the_same_dialogue_speaks_modbus_tcp_and_takes_no_reply_of_another_transaction
         }
     };
     assert_eq!(reading(answer).value(Quantity::Energy), Some(3_600_000_000));
-}
-
-#[test]
-fn every_profile_asks_and_reads_as_its_golden_telegrams_say() {
-    for profile in profile::all() {
-        for golden in &profile.golden {
-            let action: Action = golden.action.parse().expect("an action");
-            let mut telegrams = golden.telegrams.iter();
-            let wanted = Target { address: Address::ModbusUnit(1), ..target(Some(&profile.name), 0) };
-            let (answer, _) = converse(&mut Exchange::perform(&wanted, action), |request| {
-                let [asked, reply] = telegrams.next().expect("no more requests than telegrams");
-                assert_eq!(request, bytes(asked), "{}", profile.name);
-                bytes(reply)
-            });
-            assert!(telegrams.next().is_none(), "{} asks less than its telegrams", profile.name);
-            if action != Action::ReadNow {
-                assert_eq!(answer, Answer::Accepted { valve: None });
-                continue;
-            }
-            let reading = reading(answer);
-            assert_eq!(reading.valve, golden.valve.map(profile::State::valve), "{}", profile.name);
-            assert_eq!(reading.measurements.len(), golden.values.len(), "{}", profile.name);
-            for measured in reading.measurements {
-                let name = measured.quantity.name();
-                assert_eq!(golden.values.get(name), Some(&measured.value), "{} {name}", profile.name);
-            }
-        }
-    }
 }

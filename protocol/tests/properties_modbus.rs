@@ -8,19 +8,21 @@ use common::converse;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use protocol::exchange::{Answer, Exchange, Step, Target, Timing};
-use protocol::meter::{Action, Address, Quantity};
+use protocol::meter::{Action, Address, Dialect, Quantity};
 use protocol::modbus::frame::{Direction, Frame, Scanner};
+use protocol::modbus::mbap;
 use protocol::modbus::payload::{Reply, Request, Table};
 use protocol::modbus::register::{Held, Kind, Named, Order, Scale, amount};
 use protocol::modbus::slave::Bank;
-use protocol::modbus::{mbap, profile};
+use protocol::profile::Catalogue;
 
 const UNIT: u8 = 5;
 const ONICON: &str = "modbus-onicon-system-10";
 
 fn target(profile: &str, repeats: u8) -> Target {
     let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats };
-    Target { address: Address::ModbusUnit(UNIT), timing, profile: Some(profile.to_owned()) }
+    let profile = Some(profile.to_owned());
+    Target { address: Address::ModbusUnit(UNIT), timing, profile, catalogue: Catalogue::builtin() }
 }
 
 /// The reply to the only read of [`ONICON`], with these floats for energy, flow and supply temperature.
@@ -180,9 +182,10 @@ proptest! {
 
     #[test]
     fn any_bytes_end_every_dialogue(bytes in vec(any::<u8>(), 0..300), repeats in 0_u8..4) {
-        for profile in profile::all() {
+        let catalogue = Catalogue::builtin();
+        for entry in catalogue.entries().filter(|entry| entry.about.dialect == Dialect::Modbus) {
             for action in [Action::ReadNow, Action::ValveOpen] {
-                let mut exchange = Exchange::perform(&target(&profile.name, repeats), action);
+                let mut exchange = Exchange::perform(&target(&entry.about.name, repeats), action);
                 let (_, spoken) = converse(&mut exchange, |_| bytes.clone());
                 prop_assert!(spoken <= usize::from(repeats) + 1);
             }

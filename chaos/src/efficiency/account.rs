@@ -119,6 +119,9 @@ mod tests {
             late: false,
             damaged: false,
             undelivered: false,
+            disturbed: false,
+            fault: None,
+            meter_time: None,
         }))
     }
 

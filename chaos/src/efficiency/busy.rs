@@ -15,7 +15,7 @@ use super::account::Account;
 use super::watch::Watch;
 use crate::cluster::Cluster;
 use crate::field::Field;
-use crate::field::config::{Config, LineConfig, LineKind, Mix};
+use crate::field::config::{Config, LineConfig, Mix};
 use crate::field::pace::Pace;
 use crate::ledger;
 
@@ -59,12 +59,10 @@ pub(super) async fn run(options: &Options, dir: &Path) -> Result<Vec<Busy>> {
 fn config(options: &Options, dir: &Path) -> Config {
     let line = |baud: &u32| LineConfig {
         name: format!("busy-{baud}"),
-        kind: LineKind::Tcp,
-        port: 0,
         baud: *baud,
         dialect: Mix::Mbus,
         meters: options.meters,
-        named: Vec::new(),
+        ..LineConfig::default()
     };
     Config {
         dir: dir.join("field"),

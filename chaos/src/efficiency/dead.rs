@@ -20,7 +20,7 @@ use super::Options;
 use super::watch::Watch;
 use crate::cluster::Cluster;
 use crate::field::Field;
-use crate::field::config::{Config, LineConfig, LineKind, Mix};
+use crate::field::config::{Config, LineConfig, Mix};
 use crate::judge::facts::Facts;
 use crate::ledger::{self, AnswerKind, Event};
 
@@ -93,12 +93,10 @@ fn dead_count(options: &Options) -> u32 {
 fn config(options: &Options, dir: &Path) -> Result<Config> {
     let line = |name: &str, meters| LineConfig {
         name: name.to_owned(),
-        kind: LineKind::Tcp,
-        port: 0,
         baud: BAUD,
         dialect: Mix::Mbus,
         meters,
-        named: Vec::new(),
+        ..LineConfig::default()
     };
     let config = Config {
         dir: dir.join("field"),

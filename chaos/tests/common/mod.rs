@@ -9,10 +9,11 @@ use std::time::Duration;
 use chaos::field::Field;
 use chaos::field::config::Config;
 use chaos::ledger::{self, Answer as Said, AnswerKind, Event, Values, ValveIs};
-use protocol::exchange::{Answer, Exchange, Step, Target, Timing};
+use protocol::exchange::{Answer, Exchange, Reach, Step, Target, Timing};
 use protocol::meter::{Action, Address, Dialect, Quantity, Reading, ValveState};
 use protocol::modbus::Framing;
 use protocol::modbus::exchange::Dialogue;
+use protocol::profile::Catalogue;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
@@ -39,7 +40,7 @@ pub async fn end(field: Field) -> Vec<Event> {
 
 pub fn target(dialect: Dialect, address: &str, profile: Option<&str>) -> Target {
     let address = Address::parse(dialect, address).unwrap();
-    Target { address, timing: TIMING, profile: profile.map(str::to_owned) }
+    Target { address, timing: TIMING, profile: profile.map(str::to_owned), catalogue: Catalogue::builtin() }
 }
 
 /// A master's end of a line.
@@ -94,7 +95,9 @@ impl Master {
         if framing == Framing::Rtu {
             return self.talk(Exchange::perform(target, action)).await;
         }
-        let mut dialogue = Dialogue::framed(target, action, framing);
+        let Target { address, timing, profile, catalogue } = target;
+        let profile = catalogue.modbus(profile.as_deref().unwrap()).unwrap();
+        let mut dialogue = Dialogue::framed(&Reach { address: *address, timing: *timing }, profile, action, framing);
         loop {
             match dialogue.poll() {
                 Step::Done(answer) => return answer,

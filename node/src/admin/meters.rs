@@ -17,7 +17,8 @@ impl Meters for Admin {
     async fn import(&self, request: Request<api::ImportMetersRequest>) -> Result<Response<api::ImportReply>, Status> {
         authorize(&request, Rpc::MetersImport)?;
         self.within(async {
-            match convert::rows(request.into_inner().meters, &self.config.admin, convert::meter_spec)? {
+            let spec = |row| convert::meter_spec(row, &self.catalogue);
+            match convert::rows(request.into_inner().meters, &self.config.admin, spec)? {
                 Err(errors) => Ok(convert::refused_rows(errors)),
                 Ok(meters) if meters.is_empty() => Ok(api::ImportReply::default()),
                 Ok(meters) => convert::imported(self.propose(Entry::ImportMeters { meters }).await?),

@@ -32,6 +32,7 @@ use protocol::api::admin::commands_server::CommandsServer;
 use protocol::api::admin::lines_server::LinesServer;
 use protocol::api::admin::meters_server::MetersServer;
 use protocol::api::admin::readings_server::ReadingsServer;
+use protocol::profile::Catalogue;
 use raft_store::state::{Entry, Reply};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +49,7 @@ use crate::mysql::Reader;
 pub struct Admin {
     cluster: Cluster,
     reader: Reader,
+    catalogue: Catalogue,
     config: Arc<Config>,
     metrics: Metrics,
     stop: CancellationToken,
@@ -59,12 +61,13 @@ impl Admin {
     pub fn new(
         cluster: Cluster,
         reader: Reader,
+        catalogue: Catalogue,
         config: Arc<Config>,
         metrics: Metrics,
         stop: CancellationToken,
     ) -> Self {
         let watchers = Arc::new(Semaphore::new(config.admin.watchers));
-        Self { cluster, reader, config, metrics, stop, watchers }
+        Self { cluster, reader, catalogue, config, metrics, stop, watchers }
     }
 
     /// All services of the console.

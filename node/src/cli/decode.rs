@@ -13,6 +13,7 @@ mod fault;
 mod frame;
 mod json;
 mod mbus;
+mod modbus;
 mod walk;
 mod words;
 
@@ -110,6 +111,7 @@ fn reply(frame: &Frame, layout: Option<Layout>) -> Result<Told, Fault> {
     match frame {
         Frame::Mbus(frame) => mbus::reply(frame),
         Frame::Cjt188(frame) => cjt188::reply(frame, layout),
+        Frame::Modbus(frame, direction) => modbus::told(frame, *direction),
     }
 }
 

@@ -20,7 +20,8 @@ use super::{json, pages, rows};
 pub enum Command {
     /// Creates or updates meters from a CSV file: all rows or none.
     #[command(after_help = "Columns, named by the first row: name, line, dialect (mbus, cjt188, modbus), address; \
-                            optional: profile, interval_s, offset_s, disabled (true or false).")]
+                            of modbus meters and optional of others: profile; optional: interval_s, offset_s, \
+                            disabled (true or false).")]
     Import {
         /// The file; - is stdin.
         file: PathBuf,

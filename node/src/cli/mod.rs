@@ -21,6 +21,7 @@ mod meter;
 mod node;
 mod output;
 mod pages;
+mod profile;
 mod reading;
 mod rows;
 mod screen;
@@ -101,6 +102,9 @@ enum Command {
     Command(command::Command),
     /// Decodes a telegram without a cluster.
     Decode(decode::Args),
+    /// The meter models that are known: check a profile of one's own, list, show.
+    #[command(subcommand)]
+    Profile(profile::Command),
 }
 
 /// Reads the command line and carries it out.
@@ -127,6 +131,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Reading(command) => with_session(&at, async |session| reading::run(command, session, out).await),
         Command::Command(command) => with_runtime(command::run(command, &at, out)),
         Command::Decode(args) => decode::run(&args, cli.global.output),
+        Command::Profile(command) => profile::run(&command, cli.global.output),
     }
 }
 

@@ -16,6 +16,9 @@ pub struct Args {
     /// The node's configuration.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// A folder of meter profiles, beside those built in; give every node the same. Stands in for `node.profiles`.
+    #[arg(long, value_name = "DIR")]
+    profiles: Option<PathBuf>,
     /// Listen on an address others can reach, although nobody is asked who they are: whoever reaches the port can
     /// read everything and move every valve.
     #[arg(long)]
@@ -27,7 +30,10 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let config = Config::load(&args.config)?;
+    let mut config = Config::load(&args.config)?;
+    if args.profiles.is_some() {
+        config.node.profiles.clone_from(&args.profiles);
+    }
     let filter = EnvFilter::try_from_env("HEARTH_LOG")
         .unwrap_or_else(|_| EnvFilter::new("info,openraft=error,chunked_wal=warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false).init();

@@ -12,6 +12,7 @@ use protocol::api::DESCRIPTORS;
 use protocol::api::peer::cluster_server::ClusterServer;
 use protocol::api::peer::raft_server::RaftServer;
 use protocol::api::peer::spool_server::SpoolServer;
+use protocol::profile::Catalogue;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -36,6 +37,7 @@ pub(super) fn serve(
     cluster: &Cluster,
     identity: &Identity,
     spool: &Spool,
+    catalogue: &Catalogue,
     config: &Arc<Config>,
     metrics: &Metrics,
 ) -> Server {
@@ -46,7 +48,8 @@ pub(super) fn serve(
     let (health_reporter, health) = tonic_health::server::health_reporter();
     let stop = CancellationToken::new();
     let reader = Reader::new(config.mysql.clone());
-    let admin = Admin::new(cluster.clone(), reader, Arc::clone(config), metrics.clone(), stop.clone());
+    let admin =
+        Admin::new(cluster.clone(), reader, catalogue.clone(), Arc::clone(config), metrics.clone(), stop.clone());
     let mut routes = admin
         .routes()
         .add_service(raft.max_decoding_message_size(limit).max_encoding_message_size(limit))

@@ -31,6 +31,7 @@ mod watchdog;
 use std::sync::Arc;
 
 use protocol::meter::NodeId;
+use protocol::profile::Catalogue;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +53,7 @@ struct Shared {
     lease: Lease,
     outlet: Outlet,
     spool: Spool,
+    catalogue: Catalogue,
     config: Arc<Config>,
     metrics: Metrics,
     descriptors: Descriptors,
@@ -62,20 +64,27 @@ struct Shared {
 pub(crate) struct Polling {
     cluster: Cluster,
     spool: Spool,
+    catalogue: Catalogue,
     config: Arc<Config>,
     metrics: Metrics,
 }
 
 impl Polling {
-    /// The lines that `cluster` gives to this node; what they say goes to `spool`.
-    pub(crate) const fn new(cluster: Cluster, spool: Spool, config: Arc<Config>, metrics: Metrics) -> Self {
-        Self { cluster, spool, config, metrics }
+    /// The lines that `cluster` gives to this node; what they say by the profiles of `catalogue` goes to `spool`.
+    pub(crate) const fn new(
+        cluster: Cluster,
+        spool: Spool,
+        catalogue: Catalogue,
+        config: Arc<Config>,
+        metrics: Metrics,
+    ) -> Self {
+        Self { cluster, spool, catalogue, config, metrics }
     }
 
     /// Serves the lines of this node until `stop`; then finishes what runs and lets go of every line, within
     /// `polling.stop_limit`.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let Self { cluster, spool, config, metrics } = self;
+        let Self { cluster, spool, catalogue, config, metrics } = self;
         let (outlet, proposals) = Outlet::new(config.polling.proposals_queue);
         let (lease, descriptors) = (cluster.lease(), Descriptors::default());
         let every = config.lease.watchdog_every;
@@ -84,7 +93,8 @@ impl Polling {
             Err(error) => return tracing::error!(%error, "the line watchdog cannot be started: no line is served"),
         };
         let (node, applied, at_once) = (cluster.node(), cluster.applied(), config.polling.proposals);
-        let roster = Roster::new(Shared { node, applied, lease, outlet, spool, config, metrics, descriptors });
+        let shared = Shared { node, applied, lease, outlet, spool, catalogue, config, metrics, descriptors };
+        let roster = Roster::new(shared);
         tokio::select! {
             () = roster.run(stop) => {}
             // Neither ends by itself: the roster holds the outlet's other end.

@@ -91,7 +91,7 @@ const fn valve_number(valve: Option<ValveState>) -> u32 {
     }
 }
 
-/// A reading in a few words: `energy 540.6 kWh, volume 12.3 m3`.
+/// A reading in a few words, with the profile it was read by: `energy 540.6 kWh, volume 12.3 m3 (mbus-generic)`.
 pub(super) fn in_words(reading: &Reading) -> String {
     let shown = [
         (Quantity::Energy, 3_600_000, "kWh"),
@@ -106,7 +106,8 @@ pub(super) fn in_words(reading: &Reading) -> String {
             Some(format!("{} {} {name}", quantity.name(), decimal(value, unit)))
         })
         .collect();
-    if words.is_empty() { "read".to_owned() } else { words.join(", ") }
+    let words = if words.is_empty() { "read".to_owned() } else { words.join(", ") };
+    format!("{words} ({})", reading.profile)
 }
 
 /// `value / unit` with at most three decimals, cut off.

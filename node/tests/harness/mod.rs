@@ -129,9 +129,15 @@ impl Node {
     }
 
     pub fn start(&mut self) {
+        self.start_with(&[]);
+    }
+
+    /// Starts the node with more arguments.
+    pub fn start_with(&mut self, more: &[&str]) {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a log can be opened");
         let child = hearth()
             .args(["serve", "--config", self.config_arg(), "--stop-with-stdin"])
+            .args(more)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)

@@ -9,8 +9,6 @@
 //! arrived. Refuses: an answer from another address, with another SER, with other data; and one that cannot be read
 //! without guessing, with the reason in words.
 
-use std::sync::Arc;
-
 use super::control;
 use super::frame::{ANYONE, Frame};
 use super::identifier::{Order, di};
@@ -21,46 +19,41 @@ use super::reply::{CLOSE, OPEN};
 use super::status::Status;
 use super::transaction::{Heard, Request, Transaction, Turn};
 use crate::bytes::Cursor;
-use crate::dialogue::{Answer, LineFault, Refusal, Step, Target};
+use crate::choice::Choice;
+use crate::dialogue::{Answer, LineFault, Reach, Refusal, Step};
 use crate::meter::{Action, Address, ValveState};
-use crate::profile;
 
 /// One dialogue.
 #[derive(Debug, Clone)]
 pub struct Dialogue {
     stage: Stage,
     action: Action,
+    profiles: Choice<Profile>,
     /// Why the last reply could not be read.
     unread: Option<PayloadFault>,
 }
 
 #[derive(Debug, Clone)]
 enum Stage {
-    Asking { profile: Arc<Profile>, current: Box<Transaction> },
+    Asking(Box<Transaction>),
     Over(Answer),
 }
 
 impl Dialogue {
-    /// A dialogue that asks `action` of `target`.
-    pub fn new(target: &Target, action: Action) -> Self {
-        match named(target) {
-            Ok(profile) => Self::by(profile, target, action),
-            Err(text) => Self { stage: Stage::Over(refused(text)), action, unread: None },
-        }
-    }
-
-    /// The same by a profile that is at hand.
-    fn by(profile: Arc<Profile>, target: &Target, action: Action) -> Self {
-        let request = request(&profile, profile.turned(address(target)), action);
-        let current = Box::new(Transaction::new(request, target.timing));
-        Self { stage: Stage::Asking { profile, current }, action, unread: None }
+    /// A dialogue that asks `action` of `target` by one of `profiles`: its address may tell the model, and T of its answer.
+    pub fn new(target: &Reach, profiles: &Choice<Profile>, action: Action) -> Self {
+        let address = address(target);
+        let profile = profiles.pick(|profile| profile.knows(address, None));
+        let request = request(profile, profile.turned(address), action);
+        let stage = Stage::Asking(Box::new(Transaction::new(request, target.timing)));
+        Self { stage, action, profiles: profiles.clone(), unread: None }
     }
 
     /// What to do next.
     pub fn poll(&mut self) -> Step {
         loop {
-            let (profile, current) = match &mut self.stage {
-                Stage::Asking { profile, current } => (Arc::clone(profile), current),
+            let current = match &mut self.stage {
+                Stage::Asking(current) => current,
                 Stage::Over(answer) => return Step::Done(answer.clone()),
             };
             let heard = match current.poll() {
@@ -68,7 +61,7 @@ impl Dialogue {
                 Turn::Await(time) => return Step::Await(time),
                 Turn::Done(heard) => heard,
             };
-            match self.answer(&profile, heard) {
+            match self.answer(heard) {
                 Some(answer) => self.stage = Stage::Over(answer),
                 None => current_of(&mut self.stage).into_iter().for_each(Transaction::turn_down),
             }
@@ -78,7 +71,7 @@ impl Dialogue {
     /// Whether the last question still waits for bytes of its answer.
     pub const fn is_listening(&self) -> bool {
         match &self.stage {
-            Stage::Asking { current, .. } => current.is_listening(),
+            Stage::Asking(current) => current.is_listening(),
             Stage::Over(_) => false,
         }
     }
@@ -94,9 +87,9 @@ impl Dialogue {
     }
 
     /// How it ends; `None` where another reply may be better.
-    fn answer(&mut self, profile: &Profile, heard: Heard) -> Option<Answer> {
+    fn answer(&mut self, heard: Heard) -> Option<Answer> {
         match heard {
-            Heard::Reply(frame, _) if self.action == Action::ReadNow => self.read(profile, &frame),
+            Heard::Reply(frame, _) if self.action == Action::ReadNow => self.read(&frame),
             Heard::Reply(_, plain) => Some(Answer::Accepted { valve: valve(&plain) }),
             Heard::Refused(refusal) => Some(Answer::Refused(refusal)),
             Heard::Lost(LineFault::Undecodable) => {
@@ -106,7 +99,9 @@ impl Dialogue {
         }
     }
 
-    fn read(&mut self, profile: &Profile, frame: &Frame) -> Option<Answer> {
+    fn read(&mut self, frame: &Frame) -> Option<Answer> {
+        let knows = |profile: &Profile| profile.knows(profile.turned(frame.address), Some(frame.meter_type));
+        let profile = self.profiles.pick(knows);
         match Current::read_as(frame, profile.rules()) {
             Ok(current) => Some(Answer::Reading(reading::assemble(&current.data, profile, frame))),
             // The next answer may be clearer: a clock moves on.
@@ -121,7 +116,7 @@ impl Dialogue {
 
 fn current_of(stage: &mut Stage) -> Option<&mut Transaction> {
     match stage {
-        Stage::Asking { current, .. } => Some(current),
+        Stage::Asking(current) => Some(current),
         Stage::Over(_) => None,
     }
 }
@@ -133,16 +128,6 @@ pub(super) fn valve(plain: &Plain) -> Option<ValveState> {
 
 const fn refused(text: String) -> Answer {
     Answer::Refused(Refusal { code: 0, text })
-}
-
-/// The profile a target names, or why there is none to ask by.
-fn named(target: &Target) -> Result<Arc<Profile>, String> {
-    let name = target.profile.as_deref();
-    let unknown = || format!("profile \"{}\" is not known", name.unwrap_or_default());
-    let profile = profile::cjt188(name).ok_or_else(unknown)?;
-    profile
-        .fault()
-        .map_or_else(|| Ok(Arc::new(profile.clone())), |fault| Err(format!("profile \"{}\": {fault}", profile.name)))
 }
 
 fn request(profile: &Profile, address: [u8; 7], action: Action) -> Request {
@@ -165,7 +150,7 @@ fn request(profile: &Profile, address: [u8; 7], action: Action) -> Request {
     }
 }
 
-const fn address(target: &Target) -> [u8; 7] {
+const fn address(target: &Reach) -> [u8; 7] {
     match target.address {
         Address::Cjt188(address) => address,
         Address::MbusPrimary(_) | Address::MbusSecondary { .. } | Address::ModbusUnit(_) => ANYONE,

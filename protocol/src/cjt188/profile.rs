@@ -1,20 +1,25 @@
 //! Profiles of CJ/T 188 models: which field of the current data is which quantity, and how the meter is asked.
 //!
 //! ```text
+//!   [recognise] maker 1111, types [0x25]     against the first four digits of the address, and T of the answer
 //!   layout = "A"            absent: recognised from each answer     di_order = "low_first"   absent: learnt
 //!   [[column]] quantity, field, decimals                            [[slot]] field, coding   with layout D
 //! ```
 //!
-//! Promises: a word that is not in the vocabulary is an error. Refuses: knowing which profiles there are.
+//! Promises: a word that is not in the vocabulary is an error, and a field that cannot be what its column says.
+//! Refuses: knowing which profiles there are.
 
-use serde::Deserialize;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, de};
 
 use super::binary::Slot;
 use super::identifier::Order;
 use super::layout::Layout;
 use super::payload::Rules;
+use crate::amount::Dimension;
 use crate::meter::Quantity;
-use crate::named::quantity;
+use crate::named::{self, columns, quantity};
 
 pub use super::field::HeatField;
 
@@ -24,6 +29,8 @@ pub use super::field::HeatField;
 pub struct Profile {
     /// Its name, unique.
     pub name: String,
+    /// By what an unnamed meter is known as this model; absent: by nothing.
+    pub recognise: Option<Recognise>,
     /// T of the requests; what T the answer has is not looked at.
     pub meter_type: u8,
     /// The wire order of the DI of a read that is tried first.
@@ -43,8 +50,53 @@ pub struct Profile {
     #[serde(default, rename = "slot")]
     pub slots: Vec<Slot>,
     /// Which field of the current data is which quantity; a field the meter's data do not have is no quantity.
-    #[serde(rename = "column")]
+    #[serde(rename = "column", deserialize_with = "columns")]
     pub columns: Vec<Column>,
+}
+
+/// What a model says of itself; what is absent may be anything.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recognise {
+    /// The maker: A6 A5 of the address, the first four digits as people write it.
+    #[serde(deserialize_with = "maker")]
+    pub maker: [u8; 2],
+    /// What T the answers have; empty: any.
+    #[serde(default)]
+    pub types: Vec<u8>,
+}
+
+impl Recognise {
+    /// Whether a meter may be of this model.
+    pub fn fits(&self, address: [u8; 7], answered: Option<u8>) -> bool {
+        let [a6, a5, ..] = address;
+        self.maker == [a6, a5] && (self.types.is_empty() || answered.is_none_or(|kind| self.types.contains(&kind)))
+    }
+
+    /// How much it asks of a meter: what asks for more is tried first.
+    pub fn strictness(&self) -> usize {
+        1 + usize::from(!self.types.is_empty())
+    }
+}
+
+impl fmt::Display for Recognise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a6, a5] = self.maker;
+        write!(f, "address {a6:02X}{a5:02X}..")?;
+        if !self.types.is_empty() {
+            let types: Vec<_> = self.types.iter().map(|kind| format!("{kind:02X}")).collect();
+            write!(f, ", type {}", types.join(" or "))?;
+        }
+        Ok(())
+    }
+}
+
+fn maker<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 2], D::Error> {
+    let text = String::deserialize(from)?;
+    let is_digits = text.len() == 4 && text.bytes().all(|c| c.is_ascii_hexdigit());
+    let code = u16::from_str_radix(&text, 16).ok().filter(|_| is_digits);
+    let wrong = || format!("maker \"{text}\" is none: write the first four digits of the address");
+    code.map(u16::to_be_bytes).ok_or_else(|| de::Error::custom(wrong()))
 }
 
 /// One quantity of a CJ/T 188 model.
@@ -60,7 +112,30 @@ pub struct Column {
     pub decimals: u8,
 }
 
+impl named::Column for Column {
+    fn quantity(&self) -> Quantity {
+        self.quantity
+    }
+
+    fn measures(&self) -> (Option<Dimension>, String) {
+        let dimension = match self.field {
+            HeatField::Settled | HeatField::Energy | HeatField::Cooling => Dimension::Energy,
+            HeatField::Power => Dimension::Power,
+            HeatField::Flow => Dimension::Flow,
+            HeatField::Volume => Dimension::Volume,
+            HeatField::SupplyTemp | HeatField::ReturnTemp => Dimension::Temperature,
+            HeatField::Hours => Dimension::Duration,
+        };
+        (Some(dimension), format!("field {:?}", self.field))
+    }
+}
+
 impl Profile {
+    /// Whether it knows the meter at `address` as its model; `answered` is T of its answer, once there is one.
+    pub fn knows(&self, address: [u8; 7], answered: Option<u8>) -> bool {
+        self.recognise.as_ref().is_some_and(|recognise| recognise.fits(address, answered))
+    }
+
     /// How answers are to be read.
     pub(super) fn rules(&self) -> Rules<'_> {
         Rules { layout: self.layout, slots: &self.slots }
@@ -109,6 +184,25 @@ pub(super) fn sample(line: &str, tables: &str) -> Result<Profile, toml::de::Erro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const METER: [u8; 7] = [0x42, 0x59, 0, 0x16, 0x51, 0x08, 0x24];
+
+    #[test]
+    fn a_model_is_known_by_its_maker_before_it_answers_and_by_its_type_as_well_after() {
+        let text = "maker = '4259'\ntypes = [0x20]";
+        let recognise: Recognise = toml::from_str(text).expect("parses");
+        assert!(recognise.fits(METER, None) && recognise.fits(METER, Some(0x20)));
+        assert!(!recognise.fits(METER, Some(0x25)) && !recognise.fits([0x11; 7], None));
+        assert_eq!(recognise.to_string(), "address 4259.., type 20");
+    }
+
+    #[test]
+    fn a_maker_is_four_digits() {
+        for wrong in ["425", "42590", "+425", "42 5", "glxy"] {
+            let refused = toml::from_str::<Recognise>(&format!("maker = '{wrong}'")).expect_err("refused");
+            assert!(refused.message().contains("first four digits"), "{wrong}");
+        }
+    }
 
     #[test]
     fn layout_and_order_are_words_of_the_vocabulary_or_absent() {

@@ -49,7 +49,8 @@ pub(super) fn assemble(data: &Data, profile: &Profile, frame: &Frame) -> Reading
     let (measurements, quality) = gathering.finish();
     let identity = Address::Cjt188(profile.turned(frame.address)).to_string();
     let raw = frame.encode_after(0);
-    Reading { identity, measurements, meter_time: clock, valve: status.valve(), quality, raw }
+    let (profile, valve) = (profile.name.clone(), status.valve());
+    Reading { identity, profile, measurements, meter_time: clock, valve, quality, raw }
 }
 
 fn is_plausible(data: &Data) -> bool {

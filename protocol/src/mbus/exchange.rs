@@ -11,6 +11,7 @@
 //! telegrams cut short is said so in the quality. Refuses: an answer from another address, and to join more than
 //! [`MOST_TELEGRAMS`] telegrams.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::frame::{self, Frame, FrameFault, Scanner, ci, control};
@@ -18,9 +19,9 @@ use super::payload::{Payload, application_error};
 use super::profile::Profile;
 use super::reading;
 use super::selection::Selection;
-use crate::dialogue::{Answer, LineFault, Refusal, Step, Target};
+use crate::choice::Choice;
+use crate::dialogue::{Answer, LineFault, Reach, Refusal, Step};
 use crate::meter::{Action, Address, Quality};
-use crate::profile;
 
 /// The most telegrams joined into one answer: some meters announce more for ever.
 pub const MOST_TELEGRAMS: usize = 16;
@@ -34,9 +35,9 @@ const ANSWER_FIXED: Duration = Duration::from_millis(50);
 /// One dialogue.
 #[derive(Debug, Clone)]
 pub struct Dialogue {
-    target: Target,
+    target: Reach,
     action: Action,
-    profile: Option<&'static Profile>,
+    profiles: Choice<Profile>,
     stage: Stage,
     phase: Phase,
     /// Repeats left for the frame of this stage.
@@ -79,13 +80,12 @@ enum Phase {
 }
 
 impl Dialogue {
-    /// A dialogue that asks `action` of `target`.
-    pub fn new(target: &Target, action: Action) -> Self {
-        let profile = profile::mbus(target.profile.as_deref());
+    /// A dialogue that asks `action` of `target`, whose answer is read by one of `profiles`.
+    pub fn new(target: &Reach, profiles: Choice<Profile>, action: Action) -> Self {
         let mut dialogue = Self {
-            target: target.clone(),
+            target: *target,
             action,
-            profile,
+            profiles,
             stage: Stage::Reset,
             phase: Phase::Speak,
             repeats: target.timing.repeats,
@@ -235,7 +235,8 @@ impl Dialogue {
     }
 
     fn conclude(&mut self, doubt: Quality) {
-        let Some(profile) = self.profile else { return };
+        let header = self.telegrams.iter().find_map(|telegram| telegram.header);
+        let profile = self.profiles.pick(|profile| header.is_some_and(|header| profile.knows(&header)));
         let asked = self.target.address.to_string();
         let mut reading = reading::assemble(&self.telegrams, profile, asked, std::mem::take(&mut self.raw));
         reading.quality = reading.quality.with(doubt);
@@ -319,8 +320,13 @@ impl Dialogue {
         }
     }
 
+    /// The profile before the meter has said what it is: its address may tell.
+    fn addressed(&self) -> &Arc<Profile> {
+        self.profiles.pick(|profile| profile.knows_address(&self.target.address))
+    }
+
     fn command(&self) -> Option<Vec<u8>> {
-        let valve = self.profile?.valve.as_ref()?;
+        let valve = self.addressed().valve.as_ref()?;
         match self.action {
             Action::ReadNow => None,
             Action::ValveOpen => Some(valve.open.clone()),
@@ -329,11 +335,8 @@ impl Dialogue {
     }
 
     fn impossible(&self) -> Option<String> {
-        let name = self.target.profile.as_deref().unwrap_or_default();
-        if self.profile.is_none() {
-            return Some(format!("profile \"{name}\" is not known"));
-        }
         let is_command = self.asking() == Stage::Command;
+        let name = &self.addressed().name;
         (is_command && self.command().is_none()).then(|| format!("profile \"{name}\" has no valve"))
     }
 

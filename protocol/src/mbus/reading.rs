@@ -23,7 +23,9 @@ pub(super) fn assemble(telegrams: &[Payload], profile: &Profile, asked: String, 
         let held = records.iter().filter(|record| record.is(column.record, column.place()));
         for record in held {
             match &record.value {
-                Value::Number(amount) => gathering.put(column.quantity, Some(*amount)),
+                Value::Number(amount) => {
+                    gathering.put_corrected(column.quantity, Some(*amount), &column.correction());
+                }
                 Value::Invalid => gathering.put(column.quantity, None),
                 Value::Time(_) | Value::Text(_) | Value::Bytes(_) | Value::Nothing => {}
             }
@@ -33,7 +35,8 @@ pub(super) fn assemble(telegrams: &[Payload], profile: &Profile, asked: String, 
     let valve = profile.valve.as_ref().and_then(|valve| valve_state(&records, valve));
     let identity = telegrams.iter().find_map(Payload::identity).unwrap_or(asked);
     let (measurements, quality) = gathering.finish();
-    Reading { identity, measurements, meter_time, valve, quality, raw }
+    let profile = profile.name.clone();
+    Reading { identity, profile, measurements, meter_time, valve, quality, raw }
 }
 
 /// The meter's clock is its current date with time; one that is invalid is a doubt, a time of day alone is none.

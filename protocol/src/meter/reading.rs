@@ -106,6 +106,8 @@ impl Quality {
 pub struct Reading {
     /// The address or identity the meter gave in its answer, as people write it.
     pub identity: String,
+    /// The profile it was read by.
+    pub profile: String,
     /// The values, at most one per quantity.
     pub measurements: Vec<Measurement>,
     /// The meter's own clock.

@@ -10,17 +10,18 @@
 //! Promises: a reply counts only from the unit asked, with the function and the length asked; after a reply to a repeat
 //! the line is left to fall silent, so that the other reply is not taken for that of the next read. An accepted write
 //! says nothing of the valve's travel, and on a line that echoes it may be the request itself: the state is a later read.
-//! Refuses: a meter without a named profile.
+//! Refuses: choosing a profile.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::frame::{self, Frame, FrameFault};
 use super::link::{Framing, Link};
 use super::payload::{Fit, Reply, Request, exception};
 use super::plan;
-use super::profile::{self, Profile};
+use super::profile::Profile;
 use super::reading::{self, Registers};
-use crate::dialogue::{Answer, LineFault, Refusal, Step, Target};
+use crate::dialogue::{Answer, LineFault, Reach, Refusal, Step};
 use crate::meter::{Action, Address};
 
 /// The most bytes listened to for one request, in bytes: a babbling line is not waited out.
@@ -39,9 +40,9 @@ const UNHEARD: [u8; 2] = [10, 11];
 /// One dialogue.
 #[derive(Debug, Clone)]
 pub struct Dialogue {
-    target: Target,
+    target: Reach,
     framing: Framing,
-    profile: Option<&'static Profile>,
+    profile: Arc<Profile>,
     is_read: bool,
     /// What is still to be asked, the next one last.
     requests: Vec<Request>,
@@ -65,17 +66,16 @@ enum Phase {
 }
 
 impl Dialogue {
-    /// A dialogue that asks `action` of `target` in frames of the serial line.
-    pub fn new(target: &Target, action: Action) -> Self {
-        Self::framed(target, action, Framing::Rtu)
+    /// A dialogue that asks `action` of `target`, a meter of this profile, in frames of the serial line.
+    pub fn new(target: &Reach, profile: Arc<Profile>, action: Action) -> Self {
+        Self::framed(target, profile, action, Framing::Rtu)
     }
 
     /// The same in frames of either kind.
-    pub fn framed(target: &Target, action: Action, framing: Framing) -> Self {
-        let profile = target.profile.as_deref().and_then(profile::named);
-        let requests = profile.map(|profile| asked(profile, action)).unwrap_or_default();
+    pub fn framed(target: &Reach, profile: Arc<Profile>, action: Action, framing: Framing) -> Self {
+        let requests = asked(&profile, action);
         let mut dialogue = Self {
-            target: target.clone(),
+            target: *target,
             framing,
             profile,
             is_read: action == Action::ReadNow,
@@ -202,11 +202,11 @@ impl Dialogue {
             self.phase = Phase::Quiet { wait, heard: 0 };
             return;
         }
-        let Some(profile) = self.profile.filter(|_| self.is_read) else {
+        if !self.is_read {
             return self.finish(Answer::Accepted { valve: None });
-        };
+        }
         let raw = std::mem::take(&mut self.raw);
-        let reading = reading::assemble(&self.registers, profile, self.target.address.to_string(), raw);
+        let reading = reading::assemble(&self.registers, &self.profile, self.target.address.to_string(), raw);
         self.finish(Answer::Reading(reading));
     }
 
@@ -238,14 +238,8 @@ impl Dialogue {
     }
 
     fn impossible(&self) -> Option<String> {
-        match (&self.target.profile, self.profile) {
-            (None, _) => Some("modbus does not say what its registers mean: name the meter's profile".to_owned()),
-            (Some(name), None) => Some(format!("profile \"{name}\" is not known: name one of {}", names())),
-            (Some(name), Some(_)) if self.requests.is_empty() && self.is_read => {
-                Some(format!("profile \"{name}\" has nothing to read"))
-            }
-            (Some(name), Some(_)) => self.requests.is_empty().then(|| format!("profile \"{name}\" has no valve")),
-        }
+        let lacks = if self.is_read { "nothing to read" } else { "no valve" };
+        self.requests.is_empty().then(|| format!("profile \"{}\" has {lacks}", self.profile.name))
     }
 
     /// How long to wait for the next bytes: once a frame has begun, for the longest there is.
@@ -275,10 +269,6 @@ fn asked(profile: &Profile, action: Action) -> Vec<Request> {
     }
 }
 
-fn pause(target: &Target) -> Duration {
+fn pause(target: &Reach) -> Duration {
     target.timing.characters(PAUSE_CHARACTERS).max(LEAST_PAUSE)
-}
-
-fn names() -> String {
-    profile::all().iter().map(|profile| profile.name.as_str()).collect::<Vec<_>>().join(", ")
 }

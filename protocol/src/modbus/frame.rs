@@ -10,7 +10,6 @@
 //! has no start byte: what is no frame of the awaited direction is stepped over byte by byte. Refuses: functions other
 //! than 01..06, 15 and 16, and to know what registers mean.
 
-use super::payload::Table;
 use crate::bytes::Cursor;
 use crate::stream::{Probe, Stream};
 
@@ -159,14 +158,6 @@ fn probe_whole(front: &[u8], length: usize) -> Option<Probe<Frame>> {
         true => Probe::Sound(Frame { unit, pdu }, span),
         false => Probe::Unsound(FrameFault::BadChecksum, span),
     })
-}
-
-/// The most a read of `table` may ask for at once.
-pub const fn most_at_once(table: Table) -> u16 {
-    match table {
-        Table::Coils | Table::Inputs => 2000,
-        Table::Holding | Table::InputRegisters => 125,
-    }
 }
 
 #[cfg(test)]

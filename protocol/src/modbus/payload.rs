@@ -11,7 +11,6 @@
 //! Promises: encode and decode are each other's inverse; a reply is told to fit its request or not. Refuses: other
 //! functions, and counts beyond the standard's.
 
-use super::frame::most_at_once;
 use crate::bytes::Cursor;
 
 const COIL_ON: u16 = 0xFF00;
@@ -47,6 +46,14 @@ impl Table {
     /// Whether it holds single bits.
     pub const fn is_bits(self) -> bool {
         matches!(self, Self::Coils | Self::Inputs)
+    }
+
+    /// The most that may be asked of it at once.
+    pub const fn most_at_once(self) -> u16 {
+        match self {
+            Self::Coils | Self::Inputs => 2000,
+            Self::Holding | Self::InputRegisters => 125,
+        }
     }
 
     fn of(function: u8) -> Option<Self> {
@@ -178,7 +185,7 @@ impl Request {
             }
             (function, count) => {
                 let table = Table::of(function)?;
-                (1..=most_at_once(table)).contains(&count).then_some(Self::Read { table, start: first, count })?
+                (1..=table.most_at_once()).contains(&count).then_some(Self::Read { table, start: first, count })?
             }
         };
         cursor.is_empty().then_some(request)

@@ -7,7 +7,6 @@
 //! Promises: every wanted register is in exactly one read; no read is longer than the model or the standard allows, or
 //! joins over more unwanted registers than the profile allows. Refuses: crossing tables.
 
-use super::frame::most_at_once;
 use super::payload::{Request, Table};
 use super::profile::Profile;
 
@@ -15,7 +14,7 @@ use super::profile::Profile;
 pub(super) fn reads(profile: &Profile) -> Vec<Request> {
     let mut reads: Vec<(Table, u32, u32)> = vec![];
     for (table, start, end) in wanted(profile) {
-        let most = u32::from(most_at_once(table).min(profile.most));
+        let most = u32::from(table.most_at_once().min(profile.most));
         match reads.last_mut() {
             Some((last, first, until))
                 if *last == table && start <= *until + u32::from(profile.gap) && end.max(*until) - *first <= most =>
@@ -48,13 +47,13 @@ mod tests {
     use super::*;
 
     fn profile(most: u16, gap: u16, places: &[(u16, &str)]) -> Profile {
-        let head = format!("name = 'p'\ndialect = 'modbus'\nsource = 's'\nmost = {most}\ngap = {gap}\n");
-        let column = |(address, kind): &(u16, &str)| {
-            format!(
-                "[[column]]\nquantity = 'error_flags'\ntable = 'holding'\naddress = {address}\ntype = '{kind}'\nunit = ''\n"
-            )
+        let head = format!("name = 'p'\nmost = {most}\ngap = {gap}\n");
+        let what = [("energy", "J"), ("volume", "L"), ("power", "W"), ("flow", "L/h")];
+        let column = |((address, kind), (quantity, unit)): (&(u16, &str), (&str, &str))| {
+            let place = format!("table = 'holding'\naddress = {address}\ntype = '{kind}'");
+            format!("[[column]]\nquantity = '{quantity}'\n{place}\nunit = '{unit}'\n")
         };
-        let text: String = std::iter::once(head).chain(places.iter().map(column)).collect();
+        let text: String = std::iter::once(head).chain(places.iter().zip(what).map(column)).collect();
         toml::from_str(&text).expect("parses")
     }
 

@@ -1,31 +1,29 @@
 //! Register profiles: which register of a model is which quantity, how its valve is moved and read.
 //!
 //! ```text
-//!   profiles/modbus-*.toml --> Profile --> plan (what to read together), columns of a Reading, writes
+//!   Profile --> plan (what to read together), columns of a Reading, writes
 //! ```
 //!
-//! Promises: built in, read once; each names the public document its registers are from, and carries telegrams built
-//! from it that a test replays. Refuses: a generic profile: Modbus does not say what its registers mean.
+//! Promises: a word that is not in the vocabulary is an error, and a unit that cannot be what its column says. Refuses:
+//! knowing which profiles there are, and a generic one: Modbus does not say what its registers mean.
 
-use std::sync::LazyLock;
-
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 
 use super::payload::{Request, Table};
 use super::register::{Kind, Named, Order, Scale};
+use crate::amount::Dimension;
 use crate::meter::{Action, Quantity, ValveState};
-use crate::named::quantity;
+use crate::named::{self, columns, quantity, valve};
+
+/// The most signs of a valve.
+const MOST_SIGNS: usize = 16;
 
 /// The profile of one model.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Profile {
-    /// Always "modbus".
-    pub dialect: String,
     /// Its name, unique.
     pub name: String,
-    /// The public document the registers are from.
-    pub source: String,
     /// The most registers the model gives at once.
     #[serde(default = "standard_most")]
     pub most: u16,
@@ -33,13 +31,10 @@ pub struct Profile {
     #[serde(default)]
     pub gap: u16,
     /// Which register is which quantity.
-    #[serde(rename = "column", default)]
+    #[serde(rename = "column", default, deserialize_with = "columns")]
     pub columns: Vec<Column>,
     /// The valve, where the model has one.
     pub valve: Option<Valve>,
-    /// Telegrams built from the map.
-    #[serde(rename = "golden", default)]
-    pub golden: Vec<Golden>,
 }
 
 const fn standard_most() -> u16 {
@@ -72,6 +67,19 @@ pub struct Column {
     pub absent: Option<u64>,
 }
 
+impl named::Column for Column {
+    fn quantity(&self) -> Quantity {
+        self.quantity
+    }
+
+    fn measures(&self) -> (Option<Dimension>, String) {
+        let Named(_, unit) = self.unit;
+        // A bit is no amount of anything.
+        let dimension = (!self.table.is_bits() || self.kind == Kind::U16).then(|| unit.dimension());
+        (dimension, format!("a number in \"{}\"", unit.base().0))
+    }
+}
+
 /// A valve.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -85,7 +93,7 @@ pub struct Valve {
     /// The number that closes it.
     pub close: u16,
     /// What tells its state; the first that applies does. A valve between its ends says nothing.
-    #[serde(rename = "sign")]
+    #[serde(rename = "sign", deserialize_with = "signs")]
     pub signs: Vec<Sign>,
 }
 
@@ -94,7 +102,8 @@ pub struct Valve {
 #[serde(deny_unknown_fields)]
 pub struct Sign {
     /// The state it tells.
-    pub state: State,
+    #[serde(deserialize_with = "valve")]
+    pub state: ValveState,
     /// The table.
     pub table: Table,
     /// The address.
@@ -108,49 +117,38 @@ pub struct Sign {
     pub most: u16,
 }
 
+fn signs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Sign>, D::Error> {
+    let signs = Vec::<Sign>::deserialize(from)?;
+    match signs.len() {
+        0..=MOST_SIGNS => Ok(signs),
+        many => Err(de::Error::custom(format_args!("{many} signs: write at most {MOST_SIGNS}"))),
+    }
+}
+
 const fn all_bits() -> u16 {
     0xFFFF
 }
 
-/// A state by its name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum State {
-    /// Open.
-    Open,
-    /// Closed.
-    Closed,
-    /// Faulty.
-    Fault,
-}
-
-impl State {
-    /// The same in the words of a reading.
-    pub const fn valve(self) -> ValveState {
-        match self {
-            Self::Open => ValveState::Open,
-            Self::Closed => ValveState::Closed,
-            Self::Fault => ValveState::Fault,
-        }
-    }
-}
-
-/// A request and its reply at unit 1, in hex, and what they say.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Golden {
-    /// What is asked: read-now, valve-open or valve-close.
-    pub action: String,
-    /// The bytes of each request and its reply.
-    pub telegrams: Vec<[String; 2]>,
-    /// The values of the reading, in fixed units.
-    #[serde(default)]
-    pub values: std::collections::BTreeMap<String, i64>,
-    /// The state of the valve.
-    pub valve: Option<State>,
-}
-
 impl Profile {
+    /// What no model can have, with the remedy.
+    pub fn fault(&self) -> Option<String> {
+        let ends = self.columns.iter().map(|column| u32::from(column.address) + u32::from(column.kind.width()));
+        if self.columns.is_empty() && self.valve.is_none() {
+            return Some("neither [[column]] nor [valve]: write what is to be read".to_owned());
+        }
+        let widest = self.columns.iter().map(|column| column.kind.width()).max().unwrap_or(1);
+        if self.most < widest {
+            let most = self.most;
+            return Some(format!("most = {most}: write how many registers the model gives at once, at least {widest}"));
+        }
+        if let Some(end) = ends.max().filter(|end| *end > 0x1_0000) {
+            return Some(format!("a column ends at register {}: the last one is 65535", end - 1));
+        }
+        let is_written = |valve: &Valve| matches!(valve.table, Table::Coils | Table::Holding);
+        let valve = self.valve.as_ref().filter(|valve| !is_written(valve));
+        valve.map(|_| "[valve] table cannot be written: write coils or holding".to_owned())
+    }
+
     /// The write that does `action`; `None` where the model has no valve, or nothing is to be written.
     pub fn write(&self, action: Action) -> Option<Request> {
         let valve = self.valve.as_ref()?;
@@ -166,74 +164,36 @@ impl Profile {
     }
 }
 
-const FILES: [&str; 4] = [
-    include_str!("../../profiles/modbus-tuf-2000m.toml"),
-    include_str!("../../profiles/modbus-onicon-system-10.toml"),
-    include_str!("../../profiles/modbus-belimo-energy-valve-4.toml"),
-    include_str!("../../profiles/modbus-belimo-uk24mod.toml"),
-];
-
-static BUILTIN: LazyLock<Vec<Profile>> = LazyLock::new(|| {
-    let read = |text: &&str| toml::from_str(text).expect("a test holds every built-in profile to the vocabulary");
-    FILES.iter().map(read).collect()
-});
-
-/// Every built-in profile.
-pub fn all() -> &'static [Profile] {
-    &BUILTIN
-}
-
-/// The profile of this name.
-pub fn named(name: &str) -> Option<&'static Profile> {
-    all().iter().find(|profile| profile.name == name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::amount::Dimension;
-    use crate::modbus::plan;
 
-    const fn dimension(quantity: Quantity) -> Dimension {
-        match quantity {
-            Quantity::Energy | Quantity::CoolingEnergy => Dimension::Energy,
-            Quantity::Volume => Dimension::Volume,
-            Quantity::Power => Dimension::Power,
-            Quantity::Flow => Dimension::Flow,
-            Quantity::SupplyTemp | Quantity::ReturnTemp => Dimension::Temperature,
-            Quantity::TempDifference => Dimension::Difference,
-            Quantity::OperatingTime | Quantity::OnTime => Dimension::Duration,
-            Quantity::ErrorFlags => Dimension::Plain,
-        }
+    fn parse(text: &str) -> Profile {
+        toml::from_str(text).expect("parses")
+    }
+
+    fn column(quantity: &str, table: &str, kind: &str, unit: &str) -> String {
+        let place = format!("table = '{table}', address = 65535, type = '{kind}', unit = '{unit}'");
+        format!("name = 'p'\ncolumn = [{{ quantity = '{quantity}', {place} }}]")
     }
 
     #[test]
-    fn every_builtin_profile_parses_names_its_source_and_has_telegrams() {
-        for text in FILES {
-            let profile: Profile = toml::from_str(text).expect("parses");
-            assert!(!profile.source.is_empty() && !profile.golden.is_empty(), "{}", profile.name);
-            assert!(!profile.columns.is_empty() || profile.valve.is_some(), "{}", profile.name);
-            assert!(named(&profile.name).is_some_and(|found| found.source == profile.source));
-        }
+    fn a_column_has_a_unit_of_its_quantity_and_a_bit_is_no_long_number() {
+        let refused = |text: &str| toml::from_str::<Profile>(text).expect_err("refused").message().to_owned();
+        assert!(refused(&column("energy", "holding", "u16", "m3")).contains("column 1 (energy)"));
+        assert!(refused(&column("energy", "holding", "u16", "cal")).contains("write one of Wh, kWh"));
+        assert!(refused(&column("error_flags", "coils", "u32", "")).contains("column 1 (error_flags)"));
+        assert!(parse(&column("error_flags", "coils", "u16", "")).fault().is_none());
     }
 
     #[test]
-    fn every_column_has_a_unit_of_its_quantity_and_a_scale_its_type_can_take() {
-        for column in all().iter().flat_map(|profile| &profile.columns) {
-            assert_eq!(column.unit.1.dimension(), dimension(column.quantity), "{}", column.quantity.name());
-            assert!(column.kind != Kind::F32 || column.scale.is_power_of_ten());
-            assert!(!column.table.is_bits() || column.kind == Kind::U16);
-        }
-    }
-
-    #[test]
-    fn no_two_reads_of_a_profile_could_be_taken_for_each_other() {
-        for profile in all() {
-            let mut shapes: Vec<_> = plan::reads(profile).iter().map(|r| (r.function(), r.reply_length())).collect();
-            let count = shapes.len();
-            shapes.sort_unstable();
-            shapes.dedup();
-            assert_eq!(shapes.len(), count, "{}", profile.name);
-        }
+    fn what_no_model_can_have_is_said_with_the_remedy() {
+        let fault = |text: &str| parse(text).fault().unwrap_or_default();
+        assert!(fault("name = 'p'").contains("[[column]]"));
+        assert!(fault(&(column("volume", "holding", "u16", "L") + "\nmost = 0")).contains("at least 1"));
+        assert!(fault(&(column("volume", "holding", "u32", "L") + "\nmost = 1")).contains("at least 2"));
+        assert!(fault(&column("volume", "holding", "u32", "L")).contains("the last one is 65535"));
+        let valve = "[valve]\ntable = 'inputs'\naddress = 1\nopen = 1\nclose = 0\nsign = []";
+        assert!(fault(&format!("name = 'p'\n{valve}")).contains("coils or holding"));
     }
 }

@@ -24,7 +24,8 @@ pub(super) fn assemble(registers: &Registers, profile: &Profile, identity: Strin
     }
     let valve = profile.valve.as_ref().and_then(|valve| state(registers, valve));
     let (measurements, quality) = gathering.finish();
-    Reading { identity, measurements, meter_time: None, valve, quality, raw }
+    let profile = profile.name.clone();
+    Reading { identity, profile, measurements, meter_time: None, valve, quality, raw }
 }
 
 fn held(registers: &Registers, column: &Column) -> Option<Held> {
@@ -40,5 +41,5 @@ fn state(registers: &Registers, valve: &Valve) -> Option<ValveState> {
         let number = registers.get(&(sign.table, sign.address)).map(|number| number & sign.mask);
         number.is_some_and(|number| (sign.least..=sign.most).contains(&number))
     };
-    valve.signs.iter().find(applies).map(|sign| sign.state.valve())
+    valve.signs.iter().find(applies).map(|sign| sign.state)
 }

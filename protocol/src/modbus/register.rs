@@ -5,12 +5,14 @@
 //!                                          BADC  BBAA DDCC       DCBA  DDCC BBAA
 //! ```
 //!
-//! Promises: exact: integers stay integers, a float goes by its bits. Refuses: a scale that is no decimal fraction.
+//! Promises: exact: integers stay integers, a float goes by its bits. Refuses: units that are not in the vocabulary.
 
 use serde::{Deserialize, Deserializer, de};
 
 use crate::amount::{Amount, Unit};
 use crate::bytes::bcd_decode;
+
+pub use crate::scale::Scale;
 
 /// The type of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -76,40 +78,8 @@ impl Order {
     }
 }
 
-/// An exact decimal fraction: `factor x 10^exponent`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scale {
-    factor: i64,
-    exponent: i32,
-}
-
-impl Default for Scale {
-    fn default() -> Self {
-        Self { factor: 1, exponent: 0 }
-    }
-}
-
-impl Scale {
-    /// The scale people write as `0.01`, `10` or `-1`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-        let factor: i64 = format!("{whole}{fraction}").parse().ok()?;
-        let exponent = i32::try_from(fraction.len()).ok()?;
-        (factor != 0).then_some(Self { factor, exponent: -exponent })
-    }
-
-    /// Whether it is a power of ten: all a float can be scaled by exactly.
-    pub const fn is_power_of_ten(&self) -> bool {
-        self.factor == 1
-    }
-}
-
-impl<'de> Deserialize<'de> for Scale {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(from)?;
-        Self::parse(&text).ok_or_else(|| de::Error::custom(format_args!("scale \"{text}\" is no decimal fraction")))
-    }
-}
+/// The units there are.
+const UNITS: &str = "Wh, kWh, MWh, J, kJ, MJ, GJ, L, m3, W, kW, MW, GJ/h, L/h, m3/h, L/min, L/s, °C, K, s, min, h, d";
 
 /// A unit as manuals write it: ten to a power of a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +121,8 @@ impl Named {
 impl<'de> Deserialize<'de> for Named {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
-        Self::parse(&text).ok_or_else(|| de::Error::custom(format_args!("unit \"{text}\" is not in the vocabulary")))
+        let wrong = || format!("unit \"{text}\" is not in the vocabulary: write one of {UNITS}, or nothing");
+        Self::parse(&text).ok_or_else(|| de::Error::custom(wrong()))
     }
 }
 
@@ -177,8 +148,8 @@ pub fn amount(registers: &[u16], kind: Kind, order: Order, scale: Scale, unit: N
         Kind::I64 => Some(raw as i64),
         Kind::F32 => {
             let Named(exponent, unit) = unit;
-            let real = Amount::real32(raw as u32).map(|real| real.scaled(exponent + scale.exponent, unit));
-            return real.map_or(Held::Invalid, Held::Amount);
+            let Some(real) = Amount::real32(raw as u32) else { return Held::Invalid };
+            return real.scaled(exponent, unit).times(scale).map_or(Held::TooLarge, Held::Amount);
         }
         Kind::Bcd16 | Kind::Bcd32 => {
             let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
@@ -220,6 +191,43 @@ mod tests {
     }
 
     #[test]
+    fn every_type_reads_the_same_number_in_each_of_the_four_orders() {
+        let orders = [Order::Abcd, Order::Cdab, Order::Badc, Order::Dcba];
+        let cases: [(Kind, &str, i64, [&[u16]; 4]); 9] = [
+            (Kind::U16, "", 0x1234, [&[0x1234], &[0x1234], &[0x3412], &[0x3412]]),
+            (Kind::I16, "", -2, [&[0xFFFE], &[0xFFFE], &[0xFEFF], &[0xFEFF]]),
+            (Kind::Bcd16, "", 1234, [&[0x1234], &[0x1234], &[0x3412], &[0x3412]]),
+            (Kind::U32, "", 0x1234_5678, [&[0x1234, 0x5678], &[0x5678, 0x1234], &[0x3412, 0x7856], &[0x7856, 0x3412]]),
+            (Kind::I32, "", -123_456, [&[0xFFFE, 0x1DC0], &[0x1DC0, 0xFFFE], &[0xFEFF, 0xC01D], &[0xC01D, 0xFEFF]]),
+            (Kind::F32, "K", -68_250, [&[0xC288, 0x8000], &[0x8000, 0xC288], &[0x88C2, 0x0080], &[0x0080, 0x88C2]]),
+            (Kind::Bcd32, "", 12_345_678, [&[0x1234, 0x5678], &[0x5678, 0x1234], &[0x3412, 0x7856], &[0x7856, 0x3412]]),
+            (
+                Kind::U64,
+                "",
+                0x0001_0002_0003_0004,
+                [&[1, 2, 3, 4], &[4, 3, 2, 1], &[0x0100, 0x0200, 0x0300, 0x0400], &[0x0400, 0x0300, 0x0200, 0x0100]],
+            ),
+            (
+                Kind::I64,
+                "",
+                -0x0001_0000_0000_0002,
+                [
+                    &[0xFFFE, 0xFFFF, 0xFFFF, 0xFFFE],
+                    &[0xFFFE, 0xFFFF, 0xFFFF, 0xFFFE],
+                    &[0xFEFF, 0xFFFF, 0xFFFF, 0xFEFF],
+                    &[0xFEFF, 0xFFFF, 0xFFFF, 0xFEFF],
+                ],
+            ),
+        ];
+        for (kind, unit, number, registers) in cases {
+            for (order, registers) in orders.into_iter().zip(registers) {
+                assert_eq!(registers.len(), usize::from(kind.width()));
+                assert_eq!(fixed(registers, kind, order, "1", unit), Some(number), "{kind:?} {order:?}");
+            }
+        }
+    }
+
+    #[test]
     fn every_type_reads_as_it_is() {
         assert_eq!(fixed(&[0xFFFF], Kind::I16, Order::Abcd, "0.01", "°C"), Some(-10));
         assert_eq!(fixed(&[0xFFFF], Kind::U16, Order::Abcd, "0.01", "°C"), Some(655_350));
@@ -231,12 +239,5 @@ mod tests {
         assert_eq!(fixed(&[0x123A], Kind::Bcd16, Order::Abcd, "1", "L"), None);
         assert_eq!(fixed(&[0x4288, 0x8000], Kind::F32, Order::Abcd, "1", "°C"), Some(68_250));
         assert_eq!(fixed(&[0x7FC0, 0], Kind::F32, Order::Abcd, "1", "°C"), None);
-    }
-
-    #[test]
-    fn a_scale_is_an_exact_decimal_or_nothing() {
-        assert_eq!(Scale::parse("0.01"), Some(Scale { factor: 1, exponent: -2 }));
-        assert_eq!(Scale::parse("2.5"), Some(Scale { factor: 25, exponent: -1 }));
-        assert_eq!([Scale::parse("0"), Scale::parse("1/3"), Scale::parse("")], [None; 3]);
     }
 }

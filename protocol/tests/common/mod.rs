@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use protocol::exchange::{Answer, Exchange, Step, Target, Timing};
 use protocol::meter::Address;
+use protocol::profile::Catalogue;
 use serde_json::Value;
 
 /// The telegrams of `name`, or `None` (said aloud) where the folder is missing outside continuous integration.
@@ -46,7 +47,8 @@ pub(crate) fn millionths(decimal: &str) -> i128 {
 
 /// A meter on a quick line.
 pub(crate) fn target(address: Address, repeats: u8) -> Target {
-    Target { address, timing: Timing { baud: 2400, extra: Duration::ZERO, repeats }, profile: None }
+    let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats };
+    Target { address, timing, profile: None, catalogue: Catalogue::builtin() }
 }
 
 /// A line in memory: what the slave returns to each request comes back; nothing is silence. The last number is how

@@ -10,6 +10,7 @@
 //! hides.
 
 mod cjt188;
+mod modbus;
 
 use protocol::bytes::Cursor;
 use protocol::cjt188::layout::Layout;
@@ -75,6 +76,7 @@ pub(super) fn parts(bytes: &[u8], protocol: Protocol, layout: Option<Layout>, of
     match frame::front(bytes, protocol) {
         Ok((Frame::Mbus(frame), _)) => explain_mbus(&frame, &mut cutter),
         Ok((Frame::Cjt188(frame), _)) => cjt188::explain(&frame, layout, &mut cutter),
+        Ok((Frame::Modbus(frame, direction), _)) => modbus::explain(&frame, direction, &mut cutter),
         Err(fault) => {
             let before = fault.offset.saturating_sub(cutter.at - offset);
             cutter.cut(before, "not read");
@@ -313,6 +315,21 @@ mod tests {
                 let again: Vec<u8> = parts.iter().flat_map(|part| part.bytes.clone()).collect();
                 prop_assert_eq!(&again, &bytes);
             }
+        }
+
+        #[test]
+        fn every_byte_of_a_modbus_frame_stands_in_exactly_one_part(
+            unit in 1_u8..=247,
+            pdu in prop_oneof![
+                Just(vec![3, 0, 0, 0, 10]), Just(vec![3, 4, 1, 2, 3, 4]), Just(vec![1, 1, 0xFF]), Just(vec![0x83, 2]),
+                Just(vec![16, 0, 1, 0, 1, 2, 0xA, 0xB]), Just(vec![16, 0, 1, 0, 1]), Just(vec![5, 0, 1, 0xFF, 0]),
+            ],
+        ) {
+            let bytes = protocol::modbus::frame::Frame { unit, pdu }.encode();
+            let parts = parts(&bytes, Protocol::Modbus, None, 0);
+            let again: Vec<u8> = parts.iter().flat_map(|part| part.bytes.clone()).collect();
+            prop_assert_eq!(again, bytes);
+            prop_assert!(parts.last().is_some_and(|part| part.what.starts_with("CRC-16")));
         }
 
         #[test]

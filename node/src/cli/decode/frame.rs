@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   FE..  68 L L 68 C A CI .. CS 16     M-Bus          68 T A0..A6 C L .. CS 16   CJ/T 188
+//!                                                  unit function .. CRC-16            Modbus, if the others are not
 //!   skipped    ^ truncated: behind the last byte          ^ bad-checksum: at CS
 //! ```
 //!
@@ -12,6 +13,8 @@ use protocol::bytes::checksum;
 use protocol::cjt188::frame as cjt188;
 use protocol::cjt188::layout;
 use protocol::mbus::frame as mbus;
+use protocol::modbus::frame as modbus;
+use protocol::modbus::frame::{Direction, FrameFault};
 
 use super::fault::Fault;
 
@@ -59,6 +62,8 @@ pub(super) enum Frame {
     Mbus(mbus::Frame),
     /// Of CJ/T 188.
     Cjt188(cjt188::Frame),
+    /// Of Modbus, from the master or to it.
+    Modbus(modbus::Frame, Direction),
 }
 
 /// The frame at the front of `bytes`, and how many of them it and the preamble take.
@@ -68,8 +73,10 @@ pub(super) fn front(bytes: &[u8], protocol: Protocol) -> Result<(Frame, usize), 
     let found = match protocol {
         Protocol::Mbus => of_mbus(rest),
         Protocol::Cjt188 => of_cjt188(rest),
-        Protocol::Modbus => Err(Fault::new("unsupported", "modbus telegrams are not read by this version", 0)),
-        Protocol::Auto => of_mbus(rest).or_else(|mbus| of_cjt188(rest).map_err(|other| more_telling(mbus, other))),
+        Protocol::Modbus => of_modbus(rest),
+        Protocol::Auto => of_mbus(rest)
+            .or_else(|mbus| of_cjt188(rest).map_err(|other| more_telling(mbus, other)))
+            .or_else(|fault| of_modbus(rest).map_err(|_| fault)),
     };
     found.map(|(frame, length)| (frame, preamble + length)).map_err(|fault| fault.behind(preamble))
 }
@@ -119,6 +126,32 @@ fn of_cjt188(bytes: &[u8]) -> Result<(Frame, usize), Fault> {
     let data = bytes.get(11..span - 2).unwrap_or_default().to_vec();
     let address = [*a6, *a5, *a4, *a3, *a2, *a1, *a0];
     Ok((Frame::Cjt188(cjt188::Frame { meter_type: *meter_type, address, control: *control, data }), span))
+}
+
+/// A reply, or else a request: what a frame is follows from its length and its checksum alone.
+fn of_modbus(bytes: &[u8]) -> Result<(Frame, usize), Fault> {
+    let front = bytes.get(..modbus::LONGEST).unwrap_or(bytes);
+    let first = |direction| {
+        let mut scanner = modbus::Scanner::new(direction);
+        scanner.push(front);
+        scanner.next()
+    };
+    let found = [Direction::Replies, Direction::Requests].map(|direction| (first(direction), direction));
+    let sound = found.iter().find_map(|(item, direction)| match item {
+        Some(Ok(frame)) if front.starts_with(&frame.encode()) => Some((frame.clone(), *direction)),
+        _ => None,
+    });
+    if let Some((frame, direction)) = sound {
+        let span = frame.encode().len();
+        return Ok((Frame::Modbus(frame, direction), span));
+    }
+    let is =
+        |wanted: fn(&Option<Result<modbus::Frame, FrameFault>>) -> bool| found.iter().any(|(item, _)| wanted(item));
+    if is(|item| matches!(item, Some(Err(FrameFault::BadChecksum)))) {
+        let offset = bytes.len().saturating_sub(2);
+        return Err(Fault::new("bad-checksum", "the CRC-16 of no frame that begins like this is right", offset));
+    }
+    if is(Option::is_none) { Err(truncated(bytes, 5)) } else { Err(no_frame()) }
 }
 
 /// Whether a frame of `span` bytes ends in the sum of its bytes from `first` on and a stop byte.

@@ -87,6 +87,7 @@ fn settings(name: &str, address: SocketAddr, data_dir: PathBuf, voice: IpAddr, d
             listen: address,
             advertise: None,
             labels: Default::default(),
+            profiles: None,
         },
         mysql: Mysql { endpoints: vec![database_url.to_owned()], ..Default::default() },
         raft: Default::default(),

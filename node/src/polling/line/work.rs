@@ -35,7 +35,8 @@ impl LineTask {
 
     fn target(&self, meter: MeterId) -> Option<Target> {
         let Meter { address, profile, .. } = self.meters.get(&meter)?;
-        Some(Target { address: *address, timing: self.timing, profile: profile.clone() })
+        let catalogue = self.shared.catalogue.clone();
+        Some(Target { address: *address, timing: self.timing, profile: profile.clone(), catalogue })
     }
 
     async fn converse(&mut self, exchange: Exchange, deadline: Option<UnixMillis>) -> Ending {

@@ -83,7 +83,7 @@ async fn a_read_now_is_stored_beside_the_schedule_and_told_in_words() {
     rig.start();
     rig.record(is_reading).await;
     let command = rig.town.submit(meter, Action::ReadNow, LONG);
-    assert_eq!(rig.town.outcome(command).await, Outcome::Verified("energy 5406 kWh".to_owned()));
+    assert_eq!(rig.town.outcome(command).await, Outcome::Verified("energy 5406 kWh (mbus-generic)".to_owned()));
     let record = rig.record(|r| r.kind() == Kind::OnDemand).await;
     let asked = rig.town.applied.borrow().state.commands.commands[&command].requested_at;
     assert_eq!((record.command, record.slot), (command.0, asked.0));
@@ -157,5 +157,5 @@ async fn a_command_for_a_line_that_is_down_stays_queued_and_runs_when_the_line_i
     let early = tokio::time::timeout(Duration::from_millis(200), rig.town.proposed(|_| true)).await;
     assert!(early.is_err(), "started on a line that is down");
     field.serve_tcp(port);
-    assert_eq!(rig.town.outcome(command).await, Outcome::Verified("energy 10 kWh".to_owned()));
+    assert_eq!(rig.town.outcome(command).await, Outcome::Verified("energy 10 kWh (mbus-generic)".to_owned()));
 }

@@ -8,6 +8,7 @@ use prost::Message;
 use protocol::api::peer::SpoolRecord;
 use protocol::api::peer::spool_record::Content;
 use protocol::meter::{Action, Address, CommandId, Epoch, LineId, MeterId, NodeId};
+use protocol::profile::Catalogue;
 use raft_store::state::assignment::{Move, Revocation};
 use raft_store::state::command::{Outcome, Phase, Request};
 use raft_store::state::membership::Newcomer;
@@ -227,6 +228,7 @@ impl Rig {
             lease: self.lease.clone(),
             outlet: self.outlet.clone(),
             spool: self.spool.clone(),
+            catalogue: Catalogue::builtin(),
             config: Arc::new(self.config.clone()),
             metrics: self.metrics.clone(),
             descriptors: Descriptors::default(),

@@ -1,5 +1,6 @@
 //! What a profile changes in a dialogue.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::heat::Heat;
@@ -23,8 +24,8 @@ fn profile(extra: &str) -> Arc<Profile> {
 /// The answer, and the requests.
 fn ask(profile: Arc<Profile>, repeats: u8, mut meter: impl FnMut(&Frame) -> Option<Frame>) -> (Answer, Vec<Frame>) {
     let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats };
-    let target = Target { address: Address::Cjt188(NUMBER), timing, profile: None };
-    let mut dialogue = Dialogue::by(profile, &target, Action::ReadNow);
+    let target = Reach { address: Address::Cjt188(NUMBER), timing };
+    let mut dialogue = Dialogue::new(&target, &Choice::Named(profile), Action::ReadNow);
     let (mut said, mut pending) = (Vec::new(), None);
     loop {
         match dialogue.poll() {
@@ -118,8 +119,8 @@ fn ambiguous_answers_without_end_are_left_with_the_reason() {
     assert!(matches!(answer, Answer::Refused(refusal) if refusal.text.contains("ambiguous")));
     assert_eq!(said.len(), 3);
     let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: 2 };
-    let target = Target { address: Address::Cjt188(NUMBER), timing, profile: None };
-    let mut dialogue = Dialogue::by(profile(""), &target, Action::ReadNow);
+    let target = Reach { address: Address::Cjt188(NUMBER), timing };
+    let mut dialogue = Dialogue::new(&target, &Choice::Named(profile("")), Action::ReadNow);
     let request = Frame { meter_type: 0x20, address: NUMBER, control: control::READ, data: vec![0x1F, 0x90, 0] };
     let answer = reply::answer(&request, NUMBER, &bytes).expect("a request").encode();
     for heard in 0..1000 {
