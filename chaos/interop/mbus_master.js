@@ -1,5 +1,6 @@
 // Reads meters with node-mbus: tcp HOST PORT, or serial DEVICE BAUD; then primary or secondary addresses, the latter in
 // the order of the wire, as libmbus takes them. One JSON object a line: {"address", "records": [{storage, unit, value}]}
+// Without addresses it looks for secondary ones by wildcards: one JSON list of what it finds.
 'use strict';
 
 const MbusMaster = require('node-mbus');
@@ -36,4 +37,16 @@ function next() {
     });
 }
 
-master.connect((error) => (error ? fail(error) : next()));
+function scan() {
+    master.scanSecondary((error, found) => {
+        if (error) fail(error);
+        console.log(JSON.stringify(found));
+        next();
+    });
+}
+
+master.connect((error) => {
+    if (error) fail(error);
+    else if (addresses.length) next();
+    else scan();
+});

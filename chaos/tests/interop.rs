@@ -220,6 +220,26 @@ async fn node_mbus_reads_what_the_ledger_says_by_primary_and_secondary_address_a
 }
 
 #[tokio::test]
+async fn node_mbus_finds_every_secondary_address_of_a_line_by_wildcards() {
+    if !is_here("node-mbus") {
+        return;
+    }
+    let meter = |name: &str, address: &str| {
+        format!("[[line.meter]]\nname = \"{name}\"\ndialect = \"mbus\"\naddress = \"{address}\"\n")
+    };
+    let addresses = ["150000010D130104", "170000020D130104", "830000030D130104"];
+    let meters: String = addresses.iter().map(|address| meter(address, address)).collect();
+    let dir = tempfile::tempdir().unwrap();
+    let field = field(dir.path(), &format!("[[line]]\nname = \"gateway\"\nbaud = 0\n{meters}")).await;
+    let (host, port) = place(&field.endpoints()[0]).rsplit_once(':').unwrap();
+    let found = run("node", &[&script("mbus_master.js"), "tcp", host, port]).await;
+    let mut found: Vec<String> = serde_json::from_str(&found).unwrap();
+    found.sort();
+    end(field).await;
+    assert_eq!(found, ["15000001130D0104", "17000002130D0104", "83000003130D0104"]);
+}
+
+#[tokio::test]
 async fn pymeterbus_reads_what_the_ledger_says_by_primary_and_secondary_address_and_over_several_telegrams() {
     if !is_here("pymeterbus") {
         return;

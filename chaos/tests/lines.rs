@@ -178,7 +178,8 @@ async fn every_layout_di_order_and_ser_is_read_or_refused_but_never_wrong() {
         let reading = reading(answer.clone());
         assert!(is_true(&reading, &events, &format!("{name}-m")), "{name}: {reading:?}");
     }
-    assert_eq!(answers.last(), Some(&Answer::Lost(LineFault::Undecodable)), "a maker's binary needs its profile");
+    let binary = answers.last().unwrap();
+    assert!(matches!(binary, Answer::Lost(LineFault::Undecodable) | Answer::Refused(_)), "never guessed: {binary:?}");
 }
 
 #[tokio::test]
@@ -209,7 +210,7 @@ async fn water_and_gas_meters_say_their_volume_and_nobody_reads_it_as_heat() {
         assert_eq!((raw[3], i64::try_from(digits).unwrap() * 10_000, raw[20]), (*kind, volume, 0x2C));
         match answer {
             Answer::Reading(reading) => assert!(is_true(&reading, &events, &format!("{name}-m")), "{reading:?}"),
-            other => assert_eq!(other, Answer::Lost(LineFault::Undecodable)),
+            other => assert!(matches!(other, Answer::Lost(LineFault::Undecodable) | Answer::Refused(_)), "{other:?}"),
         }
     }
 }

@@ -30,6 +30,7 @@ pub struct Profile {
     /// Its name, unique.
     pub name: String,
     /// By what an unnamed meter is known as this model; absent: by nothing.
+    #[serde(default, deserialize_with = "recognise")]
     pub recognise: Option<Recognise>,
     /// T of the requests; what T the answer has is not looked at.
     pub meter_type: u8,
@@ -55,48 +56,58 @@ pub struct Profile {
 }
 
 /// What a model says of itself; what is absent may be anything.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recognise {
     /// The maker: A6 A5 of the address, the first four digits as people write it.
-    #[serde(deserialize_with = "maker")]
-    pub maker: [u8; 2],
+    #[serde(default, deserialize_with = "maker")]
+    pub maker: Option<[u8; 2]>,
     /// What T the answers have; empty: any.
     #[serde(default)]
     pub types: Vec<u8>,
 }
 
 impl Recognise {
-    /// Whether a meter may be of this model.
+    /// Whether a meter is of this model, as far as it has said; one that has said nothing is of none.
     pub fn fits(&self, address: [u8; 7], answered: Option<u8>) -> bool {
         let [a6, a5, ..] = address;
-        self.maker == [a6, a5] && (self.types.is_empty() || answered.is_none_or(|kind| self.types.contains(&kind)))
+        let has_maker = self.maker.is_none_or(|maker| maker == [a6, a5]);
+        let has_type = match answered {
+            Some(kind) => self.types.is_empty() || self.types.contains(&kind),
+            None => self.maker.is_some(),
+        };
+        has_maker && has_type
     }
 
     /// How much it asks of a meter: what asks for more is tried first.
     pub fn strictness(&self) -> usize {
-        1 + usize::from(!self.types.is_empty())
+        usize::from(self.maker.is_some()) + usize::from(!self.types.is_empty())
     }
 }
 
 impl fmt::Display for Recognise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a6, a5] = self.maker;
-        write!(f, "address {a6:02X}{a5:02X}..")?;
-        if !self.types.is_empty() {
-            let types: Vec<_> = self.types.iter().map(|kind| format!("{kind:02X}")).collect();
-            write!(f, ", type {}", types.join(" or "))?;
-        }
-        Ok(())
+        let maker = self.maker.map(|[a6, a5]| format!("address {a6:02X}{a5:02X}.."));
+        let types: Vec<_> = self.types.iter().map(|kind| format!("{kind:02X}")).collect();
+        let types = (!types.is_empty()).then(|| format!("type {}", types.join(" or ")));
+        f.write_str(&maker.into_iter().chain(types).collect::<Vec<_>>().join(", "))
     }
 }
 
-fn maker<'de, D: Deserializer<'de>>(from: D) -> Result<[u8; 2], D::Error> {
+fn recognise<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Recognise>, D::Error> {
+    let recognise = Recognise::deserialize(from)?;
+    match recognise.strictness() {
+        0 => Err(de::Error::custom("recognise: every meter fits: write maker or types, or remove it")),
+        _ => Ok(Some(recognise)),
+    }
+}
+
+fn maker<'de, D: Deserializer<'de>>(from: D) -> Result<Option<[u8; 2]>, D::Error> {
     let text = String::deserialize(from)?;
     let is_digits = text.len() == 4 && text.bytes().all(|c| c.is_ascii_hexdigit());
     let code = u16::from_str_radix(&text, 16).ok().filter(|_| is_digits);
     let wrong = || format!("maker \"{text}\" is none: write the first four digits of the address");
-    code.map(u16::to_be_bytes).ok_or_else(|| de::Error::custom(wrong()))
+    code.map(u16::to_be_bytes).map(Some).ok_or_else(|| de::Error::custom(wrong()))
 }
 
 /// One quantity of a CJ/T 188 model.
@@ -194,6 +205,15 @@ mod tests {
         assert!(recognise.fits(METER, None) && recognise.fits(METER, Some(0x20)));
         assert!(!recognise.fits(METER, Some(0x25)) && !recognise.fits([0x11; 7], None));
         assert_eq!(recognise.to_string(), "address 4259.., type 20");
+        let water = Recognise { types: vec![0x10], ..Recognise::default() };
+        assert!(water.fits(METER, Some(0x10)) && !water.fits(METER, None), "it has not said what it is");
+        assert_eq!((water.to_string().as_str(), water.strictness()), ("type 10", 1));
+    }
+
+    #[test]
+    fn what_fits_every_meter_recognises_none() {
+        let text = "name = 'p'\nmeter_type = 32\nread_di = [1, 2]\nvalve_di = [1, 2]\ncolumn = []\nrecognise = {}";
+        assert!(toml::from_str::<Profile>(text).expect_err("refused").message().contains("every meter fits"));
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub struct Profile {
     /// Its name, unique.
     pub name: String,
     /// By what an unnamed meter is known as this model; absent: by nothing.
+    #[serde(default, deserialize_with = "recognise")]
     pub recognise: Option<Recognise>,
     /// Which record is which quantity.
     #[serde(rename = "column", deserialize_with = "columns")]
@@ -51,12 +52,12 @@ impl Profile {
 }
 
 /// What the header of a model says; what is absent may be anything.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Recognise {
     /// The manufacturer's three letters, as a number.
-    #[serde(deserialize_with = "manufacturer")]
-    pub manufacturer: u16,
+    #[serde(default, deserialize_with = "manufacturer")]
+    pub manufacturer: Option<u16>,
     /// The versions; empty: any.
     #[serde(default)]
     pub versions: Vec<u8>,
@@ -69,26 +70,28 @@ impl Recognise {
     /// Whether a header may be of this model.
     pub fn fits(&self, manufacturer: u16, version: u8, medium: u8) -> bool {
         let allows = |list: &[u8], code| list.is_empty() || list.contains(&code);
-        self.manufacturer == manufacturer && allows(&self.versions, version) && allows(&self.media, medium)
+        self.manufacturer.is_none_or(|wanted| wanted == manufacturer)
+            && allows(&self.versions, version)
+            && allows(&self.media, medium)
     }
 
     /// How much it asks of a header: what asks for more is tried first.
     pub fn strictness(&self) -> usize {
-        1 + usize::from(!self.versions.is_empty()) + usize::from(!self.media.is_empty())
+        let asks = [self.manufacturer.is_some(), !self.versions.is_empty(), !self.media.is_empty()];
+        asks.into_iter().filter(|asks| *asks).count()
     }
 }
 
 impl fmt::Display for Recognise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let letter = |shift: u32| char::from((self.manufacturer >> shift & 0x1F) as u8 + 0x40);
-        write!(f, "{}{}{}", letter(10), letter(5), letter(0))?;
-        for (thing, codes) in [("version", &self.versions), ("medium", &self.media)] {
-            if !codes.is_empty() {
-                let codes: Vec<_> = codes.iter().map(ToString::to_string).collect();
-                write!(f, ", {thing} {}", codes.join(" or "))?;
-            }
-        }
-        Ok(())
+        let letter = |code: u16, shift: u32| char::from((code >> shift & 0x1F) as u8 + 0x40);
+        let letters = |code| [10, 5, 0].map(|shift| letter(code, shift)).iter().collect::<String>();
+        let codes = |thing: &str, codes: &[u8]| {
+            let words: Vec<_> = codes.iter().map(ToString::to_string).collect();
+            (!codes.is_empty()).then(|| format!("{thing} {}", words.join(" or ")))
+        };
+        let parts = [self.manufacturer.map(letters), codes("version", &self.versions), codes("medium", &self.media)];
+        f.write_str(&parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
     }
 }
 
@@ -222,10 +225,18 @@ fn command<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
     }
 }
 
-fn manufacturer<'de, D: Deserializer<'de>>(from: D) -> Result<u16, D::Error> {
+fn recognise<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Recognise>, D::Error> {
+    let recognise = Recognise::deserialize(from)?;
+    match recognise.strictness() {
+        0 => Err(de::Error::custom("recognise: every meter fits: write manufacturer, versions or media, or remove it")),
+        _ => Ok(Some(recognise)),
+    }
+}
+
+fn manufacturer<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u16>, D::Error> {
     let text = String::deserialize(from)?;
     match text.as_bytes() {
-        [a, b, c] if [a, b, c].into_iter().all(u8::is_ascii_uppercase) => Ok(header::manufacturer([*a, *b, *c])),
+        [a, b, c] if [a, b, c].into_iter().all(u8::is_ascii_uppercase) => Ok(Some(header::manufacturer([*a, *b, *c]))),
         _ => Err(de::Error::custom(format_args!("manufacturer \"{text}\" is none: write three capital letters"))),
     }
 }
@@ -251,6 +262,15 @@ mod tests {
         assert!(one.fits(sen, 11, 12) && !one.fits(sen, 10, 12) && !one.fits(sen, 11, 7));
         assert!(one.strictness() > any.strictness());
         assert_eq!(one.to_string(), "SEN, version 11, medium 4 or 12");
+        let heat = Recognise { media: vec![4], ..Recognise::default() };
+        assert!(heat.fits(1, 2, 4) && !heat.fits(1, 2, 7));
+        assert_eq!((heat.to_string().as_str(), heat.strictness()), ("medium 4", 1));
+    }
+
+    #[test]
+    fn what_fits_every_meter_recognises_none() {
+        let refused = parse("name = 'p'\ncolumn = []\nrecognise = {}").map(|_| ()).expect_err("refused");
+        assert!(refused.contains("every meter fits"), "{refused}");
     }
 
     #[test]
