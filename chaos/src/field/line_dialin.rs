@@ -52,7 +52,7 @@ async fn connection(line: Arc<Line>, unit: &UnitConfig, stream: TcpStream, peer:
     let speaker = Speaker::Tcp { peer, connection: line.shared().ledger.number() };
     let call = Call { line: Arc::clone(&line), speaker: speaker.clone() };
     call.note_open();
-    let mouth = CallMouth { out: Arc::new(Mutex::new(out)), wrapper: wrapper.clone() };
+    let mouth = CallMouth { out: Arc::new(Mutex::new(out)), wrapper: wrapper.clone(), begins: false };
     line.voice().note_said("registration", &wrapper.registration());
     if !mouth.send(&wrapper.registration()).await {
         return;
@@ -137,6 +137,7 @@ impl Ear for CallEar {
 struct CallMouth {
     out: Arc<Mutex<OwnedWriteHalf>>,
     wrapper: Wrapper,
+    begins: bool,
 }
 
 impl CallMouth {
@@ -147,8 +148,13 @@ impl CallMouth {
 }
 
 impl Mouth for CallMouth {
+    fn begin(&mut self) {
+        self.begins = true;
+    }
+
     async fn say(&mut self, bytes: &[u8]) -> bool {
-        self.send(&self.wrapper.wrap(bytes)).await
+        let begins = std::mem::take(&mut self.begins);
+        self.send(&self.wrapper.wrap(bytes, begins)).await
     }
 
     async fn beat(&mut self) -> Vec<u8> {

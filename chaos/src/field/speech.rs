@@ -29,6 +29,8 @@ pub const SAY_WITHIN: Duration = Duration::from_millis(200);
 pub const HEARTBEAT: u8 = 0xFE;
 /// Where bytes go to.
 pub trait Mouth: Send {
+    /// What is sent next begins an answer.
+    fn begin(&mut self) {}
     /// Sends bytes; false where nobody took them.
     fn say(&mut self, bytes: &[u8]) -> impl Future<Output = bool> + Send;
     /// Sends a heartbeat, whatever that is here; gives its bytes.
@@ -137,6 +139,7 @@ impl Voice {
         let Answers { mut answers, bytes, begins, latest, noise, beats_inside } = job;
         let [before, after] = noise.unwrap_or_default();
         sleep_until(begins).await;
+        mouth.begin();
         self.say_noise(mouth, &before).await;
         let (mut spoken, mut at, mut undelivered) = (before.len(), begins, false);
         let (front, rest) = bytes.split_at(bytes.len() / 2);

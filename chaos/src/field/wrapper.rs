@@ -6,7 +6,7 @@
 //!   wrapped   7B type length(2) id(11) data.. 7B          length counts all bytes, both 7B too
 //!               up: 01 registers and is the heartbeat, 09 data        down: 81 registered, 89 data
 //!   headed    the same, but of 09 and 89 the data stand behind the last 7B
-//!   prefix    id bytes.. id bytes..                       the id alone registers and is the heartbeat
+//!   prefix    id answer.. id answer..                     the id alone registers and is the heartbeat
 //! ```
 //!
 //! Promises: data that come in packets are given as they were put in, however the stream cuts them. Refuses: packets
@@ -61,12 +61,13 @@ impl Wrapper {
         }
     }
 
-    /// Bytes of the line as they go out.
-    pub fn wrap(&self, bytes: &[u8]) -> Vec<u8> {
+    /// Bytes of the line as they go out; whether they begin an answer.
+    pub fn wrap(&self, bytes: &[u8], begins: bool) -> Vec<u8> {
         match self.registration {
             Registration::Digits | Registration::Sim => bytes.to_vec(),
             Registration::Wrapped | Registration::Headed => self.packet(DATA_UP, bytes),
-            Registration::Prefix => [self.id.as_bytes(), bytes].concat(),
+            Registration::Prefix if begins => [self.id.as_bytes(), bytes].concat(),
+            Registration::Prefix => bytes.to_vec(),
         }
     }
 
@@ -132,9 +133,9 @@ mod tests {
         let registers = wrapper(Registration::Wrapped, "13800138000").registration();
         assert_eq!(registers.len(), 22);
         assert!(registers.starts_with(&[0x7B, 0x01, 0x00, 0x16]));
-        let headed = wrapper(Registration::Headed, "13800138000").wrap(&[0xE5]);
+        let headed = wrapper(Registration::Headed, "13800138000").wrap(&[0xE5], false);
         assert_eq!(headed, b"\x7B\x09\x00\x1113800138000\x7B\xE5");
-        assert_eq!(wrapper(Registration::Prefix, "unit-7").wrap(&[0xE5]), b"unit-7\xE5");
+        assert_eq!(wrapper(Registration::Prefix, "unit-7").wrap(&[0xE5], true), b"unit-7\xE5");
     }
 
     proptest! {

@@ -106,7 +106,7 @@ impl LineConfig {
     pub(super) fn check(&self) -> Result<()> {
         let Self { name, baud, .. } = self;
         let is_speed = *baud == 0 || (MIN_BAUD..=MAX_BAUD).contains(baud);
-        ensure!(is_speed, "line {name}: baud {baud} is not 0 or in {MIN_BAUD}..{MAX_BAUD}");
+        ensure!(is_speed, "line {name}: baud {baud} is no speed: use {MIN_BAUD} to {MAX_BAUD}, or 0 for none");
         self.check_unit()?;
         for meter in &self.named {
             let is_modbus = meter.dialect == "modbus";
@@ -144,7 +144,10 @@ impl LineConfig {
         for meter in &self.named {
             for address in meter.addresses()? {
                 let is_new = addresses.insert(address) || meter.fault.shares_address;
-                ensure!(is_new, "line {name}: address {address} is given to two meters");
+                ensure!(
+                    is_new,
+                    "line {name}: address {address} is given to two meters: change one, or plant shares_address in the later one"
+                );
             }
         }
         Ok(())

@@ -151,10 +151,13 @@ impl MeterConfig {
         let parsed = self.parsed_dialect()?;
         ensure!(
             parsed == Dialect::Mbus || self.mbus == MbusOptions::default(),
-            "meter {name}: mbus options for {dialect}"
+            "meter {name}: mbus options of a {dialect} meter: leave them out"
         );
         let is_plain = self.cjt188 == CjtOptions::default();
-        ensure!(parsed == Dialect::Cjt188 || is_plain, "meter {name}: cjt188 options for {dialect}");
+        ensure!(
+            parsed == Dialect::Cjt188 || is_plain,
+            "meter {name}: cjt188 options of a {dialect} meter: leave them out"
+        );
         match parsed {
             Dialect::Mbus => self.check_mbus(),
             Dialect::Cjt188 => Ok(()),
@@ -193,8 +196,11 @@ impl MeterConfig {
             *telegrams <= MOST_TELEGRAMS,
             "meter {name}: telegrams {telegrams} is more than masters take: use 1 to {MOST_TELEGRAMS}"
         );
-        ensure!(!fixed || *telegrams <= 1, "meter {name}: fixed structure has one telegram, not {telegrams}");
-        ensure!(!fixed || !self.valve, "meter {name}: fixed structure has no room for a valve: leave one out");
+        ensure!(
+            !fixed || *telegrams <= 1,
+            "meter {name}: fixed structure has one telegram, not {telegrams}: leave telegrams out"
+        );
+        ensure!(!fixed || !self.valve, "meter {name}: fixed structure has no room for a valve: leave one of them out");
         Ok(())
     }
 

@@ -5,7 +5,7 @@
 //!   sim       AA 01 13800138000 0D                    heartbeat FE
 //!   wrapped   7B 01 .. 7B, data in 7B 09 .. 7B        heartbeat 7B 01 .. 7B, answered by 7B 81 .. 7B
 //!   headed    the same, but of 7B 09 and 7B 89 the data stand behind the last 7B
-//!   prefix    the text, before every piece it sends   heartbeat the text alone
+//!   prefix    the id, glued to every answer             heartbeat the id alone
 //! ```
 //!
 //! Promises: a unit that is accepted can call. Refuses: numbers that do not fit the way it registers.
@@ -51,7 +51,7 @@ pub enum Registration {
     Wrapped,
     /// The same, with the data behind the packet.
     Headed,
-    /// The id as text, glued to every piece.
+    /// The id as text, glued to every answer.
     Prefix,
 }
 
