@@ -11,5 +11,7 @@ pub mod mbus;
 pub mod meter;
 pub mod modbus;
 mod named;
+mod probe;
 pub mod profile;
+pub mod scan;
 mod stream;

@@ -5,6 +5,7 @@
 //!   bytes <- frame (encode)  <- reply                                           the simulated meter's way
 //! ```
 
+pub(crate) mod alone;
 pub mod exchange;
 pub mod frame;
 pub mod heat;
