@@ -35,6 +35,8 @@ use crate::metrics::Metrics;
 use crate::mysql::{self, DatabaseError};
 use crate::polling::Polling;
 use crate::spool::{Spool, SpoolError};
+use crate::survey::Surveys;
+use crate::trace::Traces;
 
 /// How long a stopping node waits for its spool to be emptied by the leader.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -102,6 +104,12 @@ pub async fn run(config: Config, permissions: Permissions, stop: CancellationTok
     cause
 }
 
+/// What others may want of this node's lines.
+struct Ears {
+    traces: Traces,
+    surveys: Surveys,
+}
+
 struct Node {
     config: Arc<Config>,
     cluster: Cluster,
@@ -134,12 +142,13 @@ impl Node {
         let (seen, leadership) = watch::channel(Leadership::default());
         let cluster =
             Cluster::new(identity.node_id(), Arc::clone(&config), consensus.clone(), machine, leadership, peers);
-        let server = server::serve(listener, &cluster, &identity, &spool, &config, &metrics);
+        let ears = Ears { traces: Traces::new(&config.trace), surveys: Surveys::new(&config.survey) };
+        let server = server::serve(listener, &cluster, &identity, &spool, &ears, &config, &metrics);
         if identity.founder {
             consensus.found(&config.advertise()).await?;
         }
         tracing::info!(node = identity.node, cluster = %identity.cluster_id, %address, "node started");
-        Ok(Self::put_together(config, cluster, consensus, spool, metrics, server, seen, identity))
+        Ok(Self::put_together(config, cluster, consensus, spool, metrics, ears, server, seen, identity))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the one place that knows every part")]
@@ -149,6 +158,7 @@ impl Node {
         consensus: Consensus,
         spool: Spool,
         metrics: Metrics,
+        ears: Ears,
         server: (CancellationToken, JoinHandle<Result<(), std::io::Error>>),
         seen: watch::Sender<Leadership>,
         identity: Identity,
@@ -169,7 +179,8 @@ impl Node {
             tasks.push(tokio::spawn(found(cluster.clone(), Arc::clone(&config), identity, rest.clone())));
         }
         let leader = Leader::new(cluster.clone(), Arc::clone(&config), metrics.clone());
-        let limbs = Polling::new(cluster.clone(), spool.clone(), Arc::clone(&config), metrics);
+        let Ears { traces, surveys } = ears;
+        let limbs = Polling::new(cluster.clone(), spool.clone(), Arc::clone(&config), metrics, traces, surveys);
         let (duties, polling) = (CancellationToken::new(), CancellationToken::new());
         Self {
             duties: (duties.clone(), tokio::spawn(leader.run(duties))),

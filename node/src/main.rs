@@ -11,6 +11,8 @@ mod metrics;
 mod mysql;
 mod polling;
 mod spool;
+mod survey;
+mod trace;
 
 fn main() -> std::process::ExitCode {
     cli::run()

@@ -39,6 +39,8 @@ use crate::cluster::{Applied, Cluster};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::spool::Spool;
+use crate::survey::Surveys;
+use crate::trace::Traces;
 
 use outlet::Outlet;
 use roster::Roster;
@@ -55,6 +57,8 @@ struct Shared {
     config: Arc<Config>,
     metrics: Metrics,
     descriptors: Descriptors,
+    traces: Traces,
+    surveys: Surveys,
 }
 
 /// The lines of this node, not started yet.
@@ -64,18 +68,27 @@ pub(crate) struct Polling {
     spool: Spool,
     config: Arc<Config>,
     metrics: Metrics,
+    traces: Traces,
+    surveys: Surveys,
 }
 
 impl Polling {
-    /// The lines that `cluster` gives to this node; what they say goes to `spool`.
-    pub(crate) const fn new(cluster: Cluster, spool: Spool, config: Arc<Config>, metrics: Metrics) -> Self {
-        Self { cluster, spool, config, metrics }
+    /// The lines that `cluster` gives to this node; what they say goes to `spool`, and to who listens.
+    pub(crate) const fn new(
+        cluster: Cluster,
+        spool: Spool,
+        config: Arc<Config>,
+        metrics: Metrics,
+        traces: Traces,
+        surveys: Surveys,
+    ) -> Self {
+        Self { cluster, spool, config, metrics, traces, surveys }
     }
 
     /// Serves the lines of this node until `stop`; then finishes what runs and lets go of every line, within
     /// `polling.stop_limit`.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let Self { cluster, spool, config, metrics } = self;
+        let Self { cluster, spool, config, metrics, traces, surveys } = self;
         let (outlet, proposals) = Outlet::new(config.polling.proposals_queue);
         let (lease, descriptors) = (cluster.lease(), Descriptors::default());
         let every = config.lease.watchdog_every;
@@ -84,7 +97,8 @@ impl Polling {
             Err(error) => return tracing::error!(%error, "the line watchdog cannot be started: no line is served"),
         };
         let (node, applied, at_once) = (cluster.node(), cluster.applied(), config.polling.proposals);
-        let roster = Roster::new(Shared { node, applied, lease, outlet, spool, config, metrics, descriptors });
+        let shared = Shared { node, applied, lease, outlet, spool, config, metrics, descriptors, traces, surveys };
+        let roster = Roster::new(shared);
         tokio::select! {
             () = roster.run(stop) => {}
             // Neither ends by itself: the roster holds the outlet's other end.
