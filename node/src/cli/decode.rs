@@ -7,6 +7,7 @@
 //! Promises: numbers are exact decimals; a fault says its code, its words and the offset at which it shows, and makes
 //! the exit code 1; the telegrams on other lines are still told. Refuses: telegrams that need a key, and guessing.
 
+pub(super) mod brief;
 mod cjt188;
 mod explain;
 mod fault;

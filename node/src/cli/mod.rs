@@ -28,6 +28,7 @@ mod serve;
 mod status;
 #[cfg(test)]
 mod testing;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -87,7 +88,7 @@ enum Command {
     /// The nodes: list, drain, resume, remove, hand leadership over.
     #[command(subcommand)]
     Node(node::Command),
-    /// The lines: import, list, show, remove, watch.
+    /// The lines: import, list, show, remove, watch, trace.
     #[command(subcommand)]
     Line(line::Command),
     /// The meters: import, list, show, remove, enable, disable.

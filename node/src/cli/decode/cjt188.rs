@@ -49,7 +49,7 @@ fn row(name: &str, text: &str) -> String {
     format!("{name:<30} {text}")
 }
 
-fn amount_text(shown: &Json) -> String {
+pub(super) fn amount_text(shown: &Json) -> String {
     match shown {
         Json::Object(fields) => match fields.as_slice() {
             [(_, value), (_, Json::Text(unit))] => format!("{value} {unit}"),
@@ -103,7 +103,7 @@ pub(super) const fn layout(layout: Layout) -> &'static str {
     }
 }
 
-fn quantities(heat: &Heat) -> Json {
+pub(super) fn quantities(heat: &Heat) -> Json {
     let shown = |shown: &Shown, decimals| amount(shown.digits, decimals, symbol(shown.unit));
     Json::Object(vec![
         ("settlement_or_cooling_energy", shown(&heat.settled, DECIMALS)),
