@@ -15,7 +15,7 @@ mod frame;
 mod json;
 mod mbus;
 mod walk;
-mod words;
+pub(super) mod words;
 
 use std::io::Read as _;
 use std::path::PathBuf;

@@ -23,6 +23,7 @@ mod output;
 mod pages;
 mod reading;
 mod rows;
+mod scan;
 mod screen;
 mod serve;
 mod status;
@@ -100,6 +101,9 @@ enum Command {
     /// What is asked of meters: submit, show, list, cancel, watch.
     #[command(subcommand)]
     Command(command::Command),
+    /// Looks for meters on a line: who is there, and which of them are not registered.
+    #[command(after_long_help = scan::AFTER_HELP)]
+    Scan(scan::Args),
     /// Decodes a telegram without a cluster.
     Decode(decode::Args),
 }
@@ -127,6 +131,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Meter(command) => with_session(&at, async |session| meter::run(command, session, out).await),
         Command::Reading(command) => with_session(&at, async |session| reading::run(command, session, out).await),
         Command::Command(command) => with_runtime(command::run(command, &at, out)),
+        Command::Scan(args) => with_session(&at, async |session| scan::run(&args, session, out).await),
         Command::Decode(args) => decode::run(&args, cli.global.output),
     }
 }

@@ -105,12 +105,12 @@ impl Show<'_> {
         if self.args.raw {
             let text = String::new();
             let stretch = Stretch { at, bytes: piece.data.clone(), tongue: None, text };
-            return self.row(row(&piece, stretch));
+            return self.row(&row(&piece, stretch));
         }
         if is_said {
             self.quiet()?;
             let stretch = self.ears.said(&piece.data, at);
-            return self.row(row(&piece, stretch));
+            return self.row(&row(&piece, stretch));
         }
         let told = self.ears.heard(&piece.data, at);
         self.last = piece;
@@ -123,15 +123,15 @@ impl Show<'_> {
     }
 
     fn rows(&mut self, told: Vec<Stretch>) -> Result<(), Failure> {
-        told.into_iter().try_for_each(|stretch| self.row(row(&self.last, stretch)))
+        told.into_iter().try_for_each(|stretch| self.row(&row(&self.last, stretch)))
     }
 
-    fn row(&mut self, row: Row) -> Result<(), Failure> {
+    fn row(&mut self, row: &Row) -> Result<(), Failure> {
         if self.is_enough() {
             return Ok(());
         }
         self.shown += 1;
-        self.out.item(|| json_row(&row, self.args.raw), || text_row(&row, self.args.raw))
+        self.out.item(|| json_row(row, self.args.raw), || text_row(row, self.args.raw))
     }
 
     fn note(&self, at: u64, note: &str) -> Result<(), Failure> {

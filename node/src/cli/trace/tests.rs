@@ -1,5 +1,7 @@
 //! Streams of bytes as rows, in three dialects and with noise between.
 
+#![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
+
 use protocol::cjt188::frame as cjt188;
 use protocol::mbus::frame::Frame;
 use protocol::modbus::frame as modbus;
