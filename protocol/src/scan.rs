@@ -43,6 +43,8 @@ pub struct Plan {
     pub units: RangeInclusive<u8>,
     /// Secondary addresses.
     pub within: Selection,
+    /// Whether the digits A to E of an identification are tried beside decimal ones; else only where these brought nobody.
+    pub hex_digits: bool,
     /// Probes, at most.
     pub most_probes: u32,
     /// What carries Modbus on this line.
@@ -87,7 +89,9 @@ impl Scan {
         let timing = Timing { repeats: 0, ..timing };
         let probers = plan.methods.iter().map(|method| match method {
             Method::Primary => Prober::Primary(Primary::new(plan.primary.clone(), timing)),
-            Method::Secondary => Prober::Secondary(Box::new(Secondary::new(plan.within, timing, plan.most_probes))),
+            Method::Secondary => {
+                Prober::Secondary(Box::new(Secondary::new(plan.within, plan.hex_digits, timing, plan.most_probes)))
+            }
             Method::Cjt188 => Prober::Cjt188(Alone::new(timing)),
             Method::Modbus => Prober::Modbus(Units::new(plan.units.clone(), timing, plan.framing)),
         });

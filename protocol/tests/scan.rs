@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
 use protocol::cjt188::frame as cjt188;
 use protocol::cjt188::reply;
 use protocol::exchange::{LineFault, Timing};
@@ -133,6 +134,7 @@ fn plan(methods: &[Method]) -> Plan {
         primary: PRIMARY,
         units: UNITS,
         within: ANYBODY,
+        hex_digits: false,
         most_probes: 10_000,
         framing: Framing::Rtu,
     }
@@ -190,6 +192,15 @@ fn a_mask_narrows_the_search() {
     let within = Selection { id: 0x12FF_FFFF, ..ANYBODY };
     let (seen, _) = Line { slaves, ..Line::default() }.scan(&Plan { within, ..plan(&[Method::Secondary]) });
     assert_eq!(seen.len(), 1);
+}
+
+#[test]
+fn hex_digits_beside_decimal_ones_are_found_where_they_are_asked_for() {
+    let slaves = vec![Slave::new(1, 0x1000_0009), Slave::new(2, 0x1000_000A), Slave::new(3, 0x1000_0008)];
+    let mut line = Line { slaves, ..Line::default() };
+    assert_eq!(line.scan(&plan(&[Method::Secondary])).0.iter().filter(|s| s.fault.is_none()).count(), 2);
+    let (seen, _) = line.scan(&Plan { hex_digits: true, ..plan(&[Method::Secondary]) });
+    assert_eq!((seen.len(), seen.iter().all(|s| s.fault.is_none())), (3, true));
 }
 
 #[test]
@@ -271,4 +282,40 @@ fn a_line_of_noise_ends_every_scan_within_its_probes() {
         }
     }
     unreachable!("the scan does not end")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_comes_a_scan_ends_within_its_probes_and_never_speaks_twice_in_a_row(
+        pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..60),
+        most_probes in 1_u32..80,
+    ) {
+        let timing = Timing { baud: 2400, extra: Duration::from_millis(100), repeats: 1 };
+        let mut scan = Scan::new(&Plan { most_probes, ..plan(&Method::ALL) }, timing);
+        let (mut pieces, mut has_spoken, mut steps) = (pieces.iter().cycle(), false, 0);
+        loop {
+            steps += 1;
+            prop_assert!(steps < 20_000, "the scan does not end");
+            match scan.poll() {
+                Step::Send(bytes) => {
+                    prop_assert!(!bytes.is_empty() && !std::mem::replace(&mut has_spoken, true));
+                }
+                Step::Await(time) => {
+                    prop_assert!(time < Duration::from_secs(10));
+                    let piece = pieces.next().expect("endless");
+                    has_spoken = false;
+                    if piece.is_empty() { scan.handle_timeout() } else { scan.handle_bytes(piece, LATENCY) }
+                    // A line that never falls silent is not waited out.
+                    if steps % 7 == 0 { scan.handle_timeout() }
+                }
+                Step::Rest => has_spoken = false,
+                Step::Done => break,
+            }
+        }
+        // A search confirms what it read with a selection of its own.
+        prop_assert!(scan.progress().probes <= most_probes.saturating_mul(2) + 1);
+        prop_assert_eq!(scan.poll(), Step::Done);
+    }
 }

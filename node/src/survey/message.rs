@@ -28,7 +28,8 @@ pub(super) fn plan(asked: &ScanLineRequest, most: u32) -> Result<Plan, String> {
     let within = if asked.mask.is_empty() { ANYBODY } else { selection(&asked.mask)? };
     let most_probes = if asked.probes == 0 { most } else { asked.probes.min(most) };
     let units = from.max(*UNITS.start())..=to.min(*UNITS.end());
-    Ok(Plan { methods, primary: from..=to, units, within, most_probes, framing: Framing::Rtu })
+    let hex_digits = asked.hex_digits;
+    Ok(Plan { methods, primary: from..=to, units, within, hex_digits, most_probes, framing: Framing::Rtu })
 }
 
 fn selection(mask: &str) -> Result<Selection, String> {

@@ -13,8 +13,8 @@ fn surveys(at_once: usize) -> Surveys {
 }
 
 fn plan() -> Plan {
-    let (methods, most_probes) = (vec![Method::Primary], 10);
-    Plan { methods, primary: PRIMARY, units: UNITS, within: ANYBODY, most_probes, framing: Framing::Rtu }
+    let (methods, hex_digits, most_probes) = (vec![Method::Primary], false, 10);
+    Plan { methods, primary: PRIMARY, units: UNITS, within: ANYBODY, hex_digits, most_probes, framing: Framing::Rtu }
 }
 
 #[tokio::test]

@@ -30,8 +30,9 @@ pub(crate) struct Secondary {
 
 impl Secondary {
     /// A scan among the meters `within` matches.
-    pub(crate) fn new(within: Selection, timing: Timing, most_probes: u32) -> Self {
+    pub(crate) fn new(within: Selection, hex_digits: bool, timing: Timing, most_probes: u32) -> Self {
         let search = Search::new(within, timing, most_probes);
+        let search = if hex_digits { search.with_hex_digits() } else { search };
         Self { search, held: None, is_begun: false, told_meters: 0, told_unresolved: 0 }
     }
 

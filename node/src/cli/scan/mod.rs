@@ -31,7 +31,8 @@ use progress::Progress;
 pub const AFTER_HELP: &str = "\
 Methods:
   primary    M-Bus, one primary address after the other: SND_NKE, and REQ_UD2 to whoever answers
-  secondary  M-Bus, depth-first over the digits of the identification
+  secondary  M-Bus, depth-first over the digits of the identification; A to E only where 0 to 9 brought nobody, or
+             with --hex-digits
   cjt188     the address of whoever is alone on the line; several meters are told as a collision
   modbus     one unit after the other: one register is read, any answer tells of a slave
 
@@ -57,6 +58,9 @@ pub struct Args {
     /// Only secondary addresses like this: 8 digits, F for any; 16 with manufacturer, version and medium.
     #[arg(long, default_value = "", hide_default_value = true)]
     mask: String,
+    /// Try the digits A to E of identifications beside decimal ones, too.
+    #[arg(long)]
+    hex_digits: bool,
     /// Probes, at most.
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     limit: u32,
@@ -93,7 +97,7 @@ pub async fn run(args: &Args, session: &Session, out: Out) -> Result<(), Failure
     if let Some(path) = &args.import_file {
         write_file(path, args, session, &findings).await?;
     }
-    let what = format!("{} found with {} probes", meters(findings.len()), outcome.probes);
+    let what = format!("{} found, probes made: {}", meters(findings.len()), outcome.probes);
     match outcome.cut {
         Some(failure) => {
             eprintln!("hearth: {what} before the scan was cut short");
@@ -121,6 +125,7 @@ async fn scan(args: &Args, session: &Session) -> Result<Outcome, Failure> {
         to: args.to.map(u32::from),
         mask: args.mask.to_ascii_uppercase(),
         probes: args.limit,
+        hex_digits: args.hex_digits,
     };
     let mut stream = session.lines().scan(request).await.map_err(Failure::of_look)?.into_inner();
     let (mut outcome, mut progress) = (Outcome::default(), Progress::new());

@@ -13,8 +13,8 @@ use super::rig::{ME, OTHER, Rig, is_reading, reason, soon, until};
 use crate::survey::{Report, Reports, SurveyError};
 
 fn plan(methods: &[Method]) -> Plan {
-    let (methods, most_probes) = (methods.to_vec(), 10_000);
-    Plan { methods, primary: PRIMARY, units: UNITS, within: ANYBODY, most_probes, framing: Framing::Rtu }
+    let (methods, hex_digits, most_probes) = (methods.to_vec(), false, 10_000);
+    Plan { methods, primary: PRIMARY, units: UNITS, within: ANYBODY, hex_digits, most_probes, framing: Framing::Rtu }
 }
 
 /// Asks until the line's task is there.
@@ -119,6 +119,34 @@ async fn a_scan_whose_asker_goes_away_stops_within_one_probe_and_the_line_is_fre
     // The next one may begin once that one is over.
     until(|| !matches!(rig.surveys.ask(line, rig.town.epoch(line), plan(&[])), Err(SurveyError::Busy))).await;
     assert!(field.requests.borrow().len() <= after + 2);
+}
+
+#[tokio::test]
+async fn a_scan_whose_reports_nobody_takes_rests_and_the_line_goes_on() {
+    let mut rig = Rig::new(|config| config.survey.queue = 2).with_lease();
+    let field = Field::new([(1, Sim::new(1))]);
+    let line = rig.town.add_line(field.serve_tcp(0), |spec| spec.extra_answer_ms = 2);
+    rig.town.add_meter(line, Address::MbusPrimary(1), 1);
+    rig.town.assign(line, ME);
+    rig.start();
+    let reports = ask(&rig, line, &Plan { primary: 1..=20, ..plan(&[Method::Primary]) }).await;
+    rig.records(4, is_reading).await;
+    assert!(field.requests.borrow().iter().all(|request| request.meter < 4), "the scan rests");
+    let (seen, told) = hear_out(reports).await;
+    assert_eq!(found(&seen, Method::Primary), [Address::MbusPrimary(1)]);
+    assert_eq!(told.last().and_then(|report| report.over), Some(true), "and goes on where it stood");
+}
+
+#[tokio::test]
+async fn a_scan_that_takes_too_long_ends_as_incomplete() {
+    let mut rig = Rig::new(|config| config.survey.longest = Duration::from_millis(300)).with_lease();
+    let field = Field::new([(1, Sim::new(1))]);
+    let line = rig.town.add_line(field.serve_tcp(0), |spec| spec.extra_answer_ms = 2);
+    rig.town.assign(line, ME);
+    rig.start();
+    let (seen, told) = hear_out(ask(&rig, line, &plan(&[Method::Primary])).await).await;
+    assert_eq!(found(&seen, Method::Primary), [Address::MbusPrimary(1)]);
+    assert_eq!(told.last().and_then(|report| report.over), Some(false));
 }
 
 #[tokio::test]
