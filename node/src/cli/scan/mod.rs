@@ -61,7 +61,7 @@ pub struct Args {
     /// Try the digits A to E of identifications beside decimal ones, too.
     #[arg(long)]
     hex_digits: bool,
-    /// Probes, at most.
+    /// Probes, at most; as many as the node allows (survey.probes, 20,000) if absent.
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     limit: u32,
     /// Writes the meters that are not registered yet to a file for `hearth meter import`.

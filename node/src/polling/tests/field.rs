@@ -290,6 +290,11 @@ fn cjt188_answers(field: &Field, ears: &mut Ears, bytes: &[u8]) -> Vec<Vec<u8>> 
 
 fn cjt188_answer(field: &Field, frame: &cjt188::frame::Frame) -> Option<Vec<u8>> {
     let meter = frame.address[6];
+    if frame.address == cjt188::frame::ANYONE {
+        let alone = field.sims.lock().unwrap().keys().copied().next()?;
+        let answer = cjt188::reply::answer(frame, [0, 0, 0x11, 0x22, 0x33, 0x44, alone], &[])?;
+        return Some(answer.encode());
+    }
     field.asked(meter, What::Read, |sim| {
         let shown = |digits, unit| Shown { digits: Some(digits), unit };
         let heat = Heat {

@@ -63,6 +63,22 @@ async fn a_line_without_registered_meters_is_scanned_by_both_kinds_of_address() 
 }
 
 #[tokio::test]
+async fn whoever_is_alone_on_a_serial_line_is_found_between_its_polls() {
+    let mut rig = Rig::new(|_| {}).with_lease();
+    let field = Field::new([(0x55, Sim::new(1))]);
+    let line = rig.town.add_line(field.serve_pty(), |_| {});
+    let address = Address::Cjt188([0, 0, 0x11, 0x22, 0x33, 0x44, 0x55]);
+    rig.town.add_meter(line, address, 1);
+    rig.town.assign(line, ME);
+    rig.start();
+    let (seen, told) = hear_out(ask(&rig, line, &plan(&[Method::Cjt188])).await).await;
+    assert_eq!(found(&seen, Method::Cjt188), [address]);
+    assert_eq!(told.last().and_then(|report| report.over), Some(true));
+    let polled = rig.records(3, |_| true).await;
+    assert!(polled.iter().all(is_reading));
+}
+
+#[tokio::test]
 async fn a_scan_of_a_busy_line_finds_everybody_and_no_slot_is_missed() {
     let mut rig = Rig::new(|_| {}).with_lease();
     // Identifications in decimal digits: 1000_0001 .. 1000_0009, 1000_0010 .. 1000_0012.
