@@ -10,6 +10,7 @@ use raft_store::state::command::Outcome;
 
 use super::field::{Field, Sim, What, identity};
 use super::rig::{ME, OTHER, Rig, is_reading, reason, soon, until};
+use crate::clock::Moment;
 use crate::survey::{Report, Reports, SurveyError};
 
 fn plan(methods: &[Method]) -> Plan {
@@ -185,6 +186,33 @@ async fn a_scan_ends_in_words_when_its_line_moves() {
     })
     .await;
     assert!(matches!(last, Some(Err(SurveyError::Failed(_)))), "{last:?}");
+}
+
+#[tokio::test]
+async fn when_the_lease_ends_a_scan_ends_in_words_and_listeners_hear_that_nothing_more_comes() {
+    let mut rig = Rig::new(|_| {});
+    let (begun, length) = (Moment::now(), Duration::from_secs(2));
+    rig.lease.renew(begun, length);
+    let field = Field::new([(1, Sim::new(1))]);
+    let line = rig.town.add_line(field.serve_tcp(0), |spec| spec.extra_answer_ms = 20);
+    rig.town.assign(line, ME);
+    let mut ear = rig.traces.listen(line).expect("there is room");
+    rig.start();
+    let mut reports = ask(&rig, line, &plan(&[Method::Primary])).await;
+    let why = soon(async {
+        loop {
+            match reports.recv().await {
+                Some(Ok(report)) => assert!(report.over.is_none(), "the lease ends first"),
+                Some(Err(why)) => return why,
+                None => panic!("it ended without a word"),
+            }
+        }
+    })
+    .await;
+    assert!(why.to_string().contains("lease"), "{why}");
+    soon(async { while ear.next().await.is_some() {} }).await;
+    let last = field.requests.borrow().last().map(|request| request.at.since(begun));
+    assert!(last.is_some_and(|last| last < length), "{last:?}: it was silent before the lease ended");
 }
 
 #[tokio::test]
