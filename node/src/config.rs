@@ -45,6 +45,12 @@ pub struct Config {
     /// The console.
     #[serde(default)]
     pub admin: Admin,
+    /// Listening to lines.
+    #[serde(default)]
+    pub trace: Trace,
+    /// Looking for meters.
+    #[serde(default)]
+    pub survey: Survey,
 }
 
 /// Who this node is and where it is reached.
@@ -382,6 +388,37 @@ settings!(
     }
 );
 
+settings!(
+    /// Listening to lines.
+    Trace {
+        /// Pieces kept for a listener that is slower than its line; more are lost, and their number is told.
+        queue: usize = 1_024,
+        /// Listeners on this node's lines at once, at most.
+        listeners: usize = 16,
+        /// Pause before a line whose owner let go of it is listened to again.
+        #[serde(with = "humantime_serde")]
+        follow_pause: Duration = Duration::from_millis(200),
+        /// A trace ends when its line had no owner that could be listened to for this long.
+        #[serde(with = "humantime_serde")]
+        follow_limit: Duration = Duration::from_secs(60),
+    }
+);
+
+settings!(
+    /// Looking for meters.
+    Survey {
+        /// Scans on this node's lines at once, at most; one on each line.
+        at_once: usize = 8,
+        /// The longest scan.
+        #[serde(with = "humantime_serde")]
+        longest: Duration = Duration::from_secs(2 * 3600),
+        /// Probes of one scan, at most.
+        probes: u32 = 20_000,
+        /// Reports kept for whoever asked; with that many the scan rests.
+        queue: usize = 64,
+    }
+);
+
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -489,6 +526,9 @@ impl Config {
             ("polling.proposals", self.polling.proposals),
             ("polling.proposals_queue", self.polling.proposals_queue),
             ("polling.commands_per_line", self.polling.commands_per_line),
+            ("trace.queue", self.trace.queue),
+            ("survey.queue", self.survey.queue),
+            ("survey.probes", self.survey.probes as usize),
         ];
         limits.into_iter().find(|(_, value)| *value == 0).map(|(key, _)| key)
     }

@@ -37,6 +37,8 @@ use crate::mysql::{self, DatabaseError};
 use crate::polling::Polling;
 use crate::profiles::{self, ProfilesError};
 use crate::spool::{Spool, SpoolError};
+use crate::survey::Surveys;
+use crate::trace::Traces;
 
 /// How long a stopping node waits for its spool to be emptied by the leader.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -107,6 +109,12 @@ pub async fn run(config: Config, permissions: Permissions, stop: CancellationTok
     cause
 }
 
+/// What others may want of this node's lines.
+struct Ears {
+    traces: Traces,
+    surveys: Surveys,
+}
+
 struct Node {
     config: Arc<Config>,
     cluster: Cluster,
@@ -140,12 +148,13 @@ impl Node {
         let (seen, leadership) = watch::channel(Leadership::default());
         let cluster =
             Cluster::new(identity.node_id(), Arc::clone(&config), consensus.clone(), machine, leadership, peers);
-        let server = server::serve(listener, &cluster, &identity, &spool, &catalogue, &config, &metrics);
+        let ears = Ears { traces: Traces::new(&config.trace), surveys: Surveys::new(&config.survey) };
+        let server = server::serve(listener, &cluster, &identity, &spool, &catalogue, &ears, &config, &metrics);
         if identity.founder {
             consensus.found(&config.advertise()).await?;
         }
         tracing::info!(node = identity.node, cluster = %identity.cluster_id, %address, "node started");
-        Ok(Self::put_together(config, cluster, consensus, spool, catalogue, metrics, server, seen, identity))
+        Ok(Self::put_together(config, cluster, consensus, spool, catalogue, metrics, ears, server, seen, identity))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the one place that knows every part")]
@@ -156,6 +165,7 @@ impl Node {
         spool: Spool,
         catalogue: Catalogue,
         metrics: Metrics,
+        ears: Ears,
         server: (CancellationToken, JoinHandle<Result<(), std::io::Error>>),
         seen: watch::Sender<Leadership>,
         identity: Identity,
@@ -176,7 +186,16 @@ impl Node {
             tasks.push(tokio::spawn(found(cluster.clone(), Arc::clone(&config), identity, rest.clone())));
         }
         let leader = Leader::new(cluster.clone(), Arc::clone(&config), metrics.clone());
-        let limbs = Polling::new(cluster.clone(), spool.clone(), catalogue, Arc::clone(&config), metrics);
+        let Ears { traces, surveys } = ears;
+        let limbs = Polling {
+            cluster: cluster.clone(),
+            spool: spool.clone(),
+            catalogue,
+            config: Arc::clone(&config),
+            metrics,
+            traces,
+            surveys,
+        };
         let (duties, polling) = (CancellationToken::new(), CancellationToken::new());
         Self {
             duties: (duties.clone(), tokio::spawn(leader.run(duties))),

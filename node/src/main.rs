@@ -12,6 +12,8 @@ mod mysql;
 mod polling;
 mod profiles;
 mod spool;
+mod survey;
+mod trace;
 
 fn main() -> std::process::ExitCode {
     cli::run()

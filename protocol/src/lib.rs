@@ -14,6 +14,8 @@ pub mod mbus;
 pub mod meter;
 pub mod modbus;
 mod named;
+mod probe;
 pub mod profile;
 pub mod scale;
+pub mod scan;
 mod stream;

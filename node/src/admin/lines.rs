@@ -15,7 +15,9 @@ use raft_store::state::{Entry, State};
 use tonic::{Request, Response, Status};
 
 use super::page::Page;
-use super::rules::{Rpc, authorize};
+use super::rules::{Rpc, authorize, caller};
+use super::scans;
+use super::seat::Seat;
 use super::watching::{Feed, Watch};
 use super::{Admin, convert};
 use crate::clock::wall_now;
@@ -24,6 +26,8 @@ use crate::cluster::Applied;
 #[tonic::async_trait]
 impl Lines for Admin {
     type WatchStream = Watch<api::Line>;
+    type TraceStream = Watch<api::TracePiece>;
+    type ScanStream = Watch<api::ScanReport>;
 
     async fn import(&self, request: Request<api::ImportLinesRequest>) -> Result<Response<api::ImportReply>, Status> {
         authorize(&request, Rpc::LinesImport)?;
@@ -73,6 +77,27 @@ impl Lines for Admin {
         let present = request.into_inner().send_present;
         let admin = self.clone();
         self.watch(move |feed| admin.feed_lines(feed, start, present)).map(Response::new)
+    }
+
+    async fn trace(&self, request: Request<api::TraceLineRequest>) -> Result<Response<Self::TraceStream>, Status> {
+        authorize(&request, Rpc::LinesTrace)?;
+        let (caller, name) = (caller(&request), request.into_inner().name);
+        let seat = Seat::of(&self.read().await?.state, &name)?;
+        tracing::info!(line = %name, %caller, "a trace begins");
+        let admin = self.clone();
+        self.watch(move |feed| admin.feed_trace(feed, seat)).map(Response::new)
+    }
+
+    async fn scan(&self, request: Request<api::ScanLineRequest>) -> Result<Response<Self::ScanStream>, Status> {
+        authorize(&request, Rpc::LinesScan)?;
+        let (caller, mut wanted) = (caller(&request), request.into_inner());
+        let state = self.read().await?.state;
+        let seat = Seat::of(&state, &wanted.name)?;
+        if wanted.methods.is_empty() {
+            wanted.methods = scans::methods(&state, seat.line);
+        }
+        let admin = self.clone();
+        self.watch(move |feed| admin.feed_scan(feed, seat, wanted, caller)).map(Response::new)
     }
 }
 

@@ -19,10 +19,13 @@ mod page;
 mod problems;
 mod readings;
 mod rules;
+mod scans;
+mod seat;
 mod sight;
 mod status;
 #[cfg(test)]
 mod testing;
+mod traces;
 mod watching;
 
 use std::sync::Arc;

@@ -3,6 +3,9 @@
 //! Promises: every call of the console consults this table before it does anything; a new RPC does not compile without
 //! its rule. Refuses: deciding who somebody is beyond [`caller_role`].
 
+use std::net::SocketAddr;
+
+use axum::extract::ConnectInfo;
 use tonic::{Request, Status};
 
 /// What a caller may do; each role may do what the ones before it may.
@@ -43,6 +46,10 @@ pub enum Rpc {
     LinesRemove,
     /// Lines.Watch
     LinesWatch,
+    /// Lines.Trace
+    LinesTrace,
+    /// Lines.Scan
+    LinesScan,
     /// Meters.Import
     MetersImport,
     /// Meters.List
@@ -79,6 +86,8 @@ impl Rpc {
             Self::ReadingsList | Self::ReadingsWatch => Role::Viewer,
             Self::CommandsGet | Self::CommandsList | Self::CommandsWatch => Role::Viewer,
             Self::CommandsSubmit | Self::CommandsCancel => Role::Operator,
+            Self::LinesTrace => Role::Operator,
+            Self::LinesScan => Role::Engineer,
             Self::LinesImport | Self::LinesRemove => Role::Engineer,
             Self::MetersImport | Self::MetersRemove | Self::MetersSetEnabled => Role::Engineer,
             Self::ClusterDrain | Self::ClusterResume | Self::ClusterRemove => Role::Admin,
@@ -91,6 +100,12 @@ impl Rpc {
 /// port has to be kept from strangers by the network. Identities are looked up here once they exist, nowhere else.
 fn caller_role<T>(_request: &Request<T>) -> Role {
     Role::Admin
+}
+
+/// Where `request` came from, for the log.
+pub fn caller<T>(request: &Request<T>) -> String {
+    let from = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    from.map_or_else(|| "unknown".to_owned(), |ConnectInfo(address)| address.to_string())
 }
 
 /// Refuses a caller whose role is below the rule for `rpc`.

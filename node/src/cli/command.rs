@@ -208,7 +208,7 @@ fn random_key() -> Result<String, Failure> {
     Ok(super::format::hex(&bytes))
 }
 
-fn span_ms(text: &str) -> Result<u64, String> {
+pub(super) fn span_ms(text: &str) -> Result<u64, String> {
     let span = text.parse::<SignedDuration>().map_err(|_| "write a span such as 15m or 2h".to_owned())?;
     match u64::try_from(span.as_millis()) {
         Ok(ms) if ms > 0 => Ok(ms),

@@ -7,6 +7,7 @@
 //! Promises: numbers are exact decimals; a fault says its code, its words and the offset at which it shows, and makes
 //! the exit code 1; the telegrams on other lines are still told. Refuses: telegrams that need a key, and guessing.
 
+pub(super) mod brief;
 mod cjt188;
 mod explain;
 mod fault;
@@ -15,7 +16,7 @@ mod json;
 mod mbus;
 mod modbus;
 mod walk;
-mod words;
+pub(super) mod words;
 
 use std::io::Read as _;
 use std::path::PathBuf;

@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::format::{labels, moment, word};
 use super::import::{read, show_import};
 use super::output::{Out, table};
-use super::{json, pages, rows};
+use super::{json, pages, rows, trace};
 
 /// What may be done with lines.
 #[derive(Debug, Subcommand)]
@@ -54,6 +54,12 @@ pub enum Command {
         #[arg(long)]
         present: bool,
     },
+    /// Shows what is said and heard on a line, as it happens, in hex and in words.
+    #[command(
+        after_help = "A row: time (UTC), -> said or <- heard, what asked (poll, read-back, command, scan and its \
+                            meter), the frame in words, its bytes. What is no frame is noise."
+    )]
+    Trace(trace::Args),
 }
 
 /// Carries it out.
@@ -84,6 +90,7 @@ pub async fn run(command: Command, session: &Session, out: Out) -> Result<(), Fa
             }
             Ok(())
         }
+        Command::Trace(args) => trace::run(&args, session, out).await,
     }
 }
 

@@ -103,7 +103,7 @@ async fn get(session: &Session, name: String) -> Result<api::Meter, Failure> {
     reply.map(Response::into_inner).map_err(Failure::of_look)
 }
 
-async fn list(session: &Session, line: String, name: String) -> Result<Vec<api::Meter>, Failure> {
+pub(super) async fn list(session: &Session, line: String, name: String) -> Result<Vec<api::Meter>, Failure> {
     let asked = api::ListMetersRequest { line, name_contains: name, limit: pages::SIZE, page_token: String::new() };
     pages::all(async |page_token| {
         let asked = api::ListMetersRequest { page_token, ..asked.clone() };

@@ -24,11 +24,13 @@ mod pages;
 mod profile;
 mod reading;
 mod rows;
+mod scan;
 mod screen;
 mod serve;
 mod status;
 #[cfg(test)]
 mod testing;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -88,7 +90,7 @@ enum Command {
     /// The nodes: list, drain, resume, remove, hand leadership over.
     #[command(subcommand)]
     Node(node::Command),
-    /// The lines: import, list, show, remove, watch.
+    /// The lines: import, list, show, remove, watch, trace.
     #[command(subcommand)]
     Line(line::Command),
     /// The meters: import, list, show, remove, enable, disable.
@@ -100,6 +102,9 @@ enum Command {
     /// What is asked of meters: submit, show, list, cancel, watch.
     #[command(subcommand)]
     Command(command::Command),
+    /// Looks for meters on a line: who is there, and which of them are not registered.
+    #[command(after_long_help = scan::AFTER_HELP)]
+    Scan(scan::Args),
     /// Decodes a telegram without a cluster.
     Decode(decode::Args),
     /// The meter models that are known: check a profile of one's own, list, show.
@@ -130,6 +135,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Meter(command) => with_session(&at, async |session| meter::run(command, session, out).await),
         Command::Reading(command) => with_session(&at, async |session| reading::run(command, session, out).await),
         Command::Command(command) => with_runtime(command::run(command, &at, out)),
+        Command::Scan(args) => with_session(&at, async |session| scan::run(&args, session, out).await),
         Command::Decode(args) => decode::run(&args, cli.global.output),
         Command::Profile(command) => profile::run(&command, cli.global.output),
     }

@@ -2,6 +2,7 @@
 //!
 //! Promises: what is asked of no service is answered in the asker's own protocol. Refuses: deciding who may ask what.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, StatusCode, header};
@@ -12,14 +13,18 @@ use protocol::api::DESCRIPTORS;
 use protocol::api::peer::cluster_server::ClusterServer;
 use protocol::api::peer::raft_server::RaftServer;
 use protocol::api::peer::spool_server::SpoolServer;
+use protocol::api::peer::survey_server::SurveyServer;
+use protocol::api::peer::trace_server::TraceServer;
 use protocol::profile::Catalogue;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::Ears;
 use crate::admin::Admin;
 use crate::cluster::Cluster;
 use crate::cluster::identity::Identity;
+use crate::cluster::peers::refuse_strangers;
 use crate::cluster::raft_service::RaftService;
 use crate::cluster::service::ClusterService;
 use crate::config::Config;
@@ -27,6 +32,8 @@ use crate::metrics::Metrics;
 use crate::mysql::Reader;
 use crate::spool::Spool;
 use crate::spool::service::SpoolService;
+use crate::survey::service::SurveyService;
+use crate::trace::service::TraceService;
 
 /// A running server: cancel the token to stop it, then wait for the task.
 pub(super) type Server = (CancellationToken, JoinHandle<Result<(), std::io::Error>>);
@@ -38,6 +45,7 @@ pub(super) fn serve(
     identity: &Identity,
     spool: &Spool,
     catalogue: &Catalogue,
+    ears: &Ears,
     config: &Arc<Config>,
     metrics: &Metrics,
 ) -> Server {
@@ -45,6 +53,14 @@ pub(super) fn serve(
     let raft = RaftServer::new(RaftService::new(cluster.consensus().raft(), &identity.cluster_id));
     let nodes = ClusterServer::new(ClusterService::new(cluster.clone()));
     let spools = SpoolServer::new(SpoolService::new(spool.clone(), &config.spool));
+    let ours = identity.cluster_id.clone();
+    let known = move |request: tonic::Request<()>| {
+        refuse_strangers(&ours, request.metadata())?;
+        Ok(request)
+    };
+    let (node, probes) = (identity.node_id(), config.survey.probes);
+    let traces = TraceServer::with_interceptor(TraceService::new(node, ears.traces.clone()), known.clone());
+    let surveys = SurveyServer::with_interceptor(SurveyService::new(node, ears.surveys.clone(), probes), known);
     let (health_reporter, health) = tonic_health::server::health_reporter();
     let stop = CancellationToken::new();
     let reader = Reader::new(config.mysql.clone());
@@ -55,6 +71,8 @@ pub(super) fn serve(
         .add_service(raft.max_decoding_message_size(limit).max_encoding_message_size(limit))
         .add_service(nodes.max_decoding_message_size(limit).max_encoding_message_size(limit))
         .add_service(spools.max_decoding_message_size(limit).max_encoding_message_size(limit))
+        .add_service(traces)
+        .add_service(surveys)
         .add_service(health);
     if let Ok(reflection) = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)
@@ -80,7 +98,9 @@ pub(super) fn serve(
     });
     let task = tokio::spawn(async move {
         health_reporter.set_service_status("", tonic_health::ServingStatus::Serving).await;
-        axum::serve(listener, axum::Router::into_make_service(app)).with_graceful_shutdown(stopped).await
+        // Who calls is written beside what was asked of lines.
+        let app = app.into_make_service_with_connect_info::<SocketAddr>();
+        axum::serve(listener, app).with_graceful_shutdown(stopped).await
     });
     (stop, task)
 }

@@ -1,24 +1,27 @@
-//! Drives one dialogue over a channel.
+//! Drives one dialogue, or one turn of a scan, over a channel.
 //!
 //! Promises: before every write the permit is asked and stale input is thrown away; a dialogue ends within its limit,
-//! whatever the meter does; a failed channel is told apart from a meter that does not answer. Refuses: opening
-//! channels, and repeating: the dialogue itself knows how often.
+//! whatever the meter does; a failed channel is told apart from a meter that does not answer; whoever listens to the line
+//! hears every byte. Refuses: opening channels, and repeating: the dialogue itself knows how often.
 
 use std::io;
 use std::time::Duration;
 
 use protocol::exchange::{Answer, Exchange, LineFault, Step, Timing};
+use protocol::scan::{self, Scan};
 use raft_store::state::UnixMillis;
 use tokio::time::Instant;
+
+use crate::trace::Voice;
 
 use super::permit::{Denied, Permit};
 use super::transport::Channel;
 
 /// How a dialogue ended.
 #[derive(Debug)]
-pub(super) enum Ending {
+pub(super) enum Ending<A = Answer> {
     /// By the meter, or by its silence.
-    Answered(Answer),
+    Answered(A),
     /// By the channel: no word about the meter.
     LineDown(io::Error),
     /// The line might not speak any more; whether it had spoken.
@@ -34,57 +37,139 @@ pub(super) struct Terms<'a> {
     pub(super) deadline: Option<UnixMillis>,
     /// The dialogue's limit.
     pub(super) limit: Duration,
+    /// Who hears it.
+    pub(super) voice: Voice<'a>,
 }
 
-impl From<io::Error> for Ending {
+impl<A> From<io::Error> for Ending<A> {
     fn from(error: io::Error) -> Self {
         Self::LineDown(error)
     }
 }
 
-/// Carries `exchange` through to its end.
-pub(super) async fn converse(channel: &mut Channel, exchange: Exchange, terms: &Terms<'_>) -> Ending {
-    let ending = drive(channel, exchange, terms).await.map_or_else(|ending| ending, Ending::Answered);
+/// What is driven: asked what to do, told what came.
+pub(super) trait Talk {
+    /// What it ends with.
+    type Answer;
+    fn poll(&mut self) -> Turn<Self::Answer>;
+    /// Bytes came, `waited` after the last ones were sent or came.
+    fn handle_bytes(&mut self, bytes: &[u8], waited: Duration);
+    fn handle_timeout(&mut self);
+    /// Its limit passed; whether anything was heard.
+    fn give_up(&mut self, heard: bool) -> Self::Answer;
+}
+
+/// What the driver does next.
+pub(super) enum Turn<A> {
+    Send(Vec<u8>),
+    Await(Duration),
+    Done(A),
+}
+
+impl Talk for Exchange {
+    type Answer = Answer;
+
+    fn poll(&mut self) -> Turn<Answer> {
+        match Self::poll(self) {
+            Step::Send(bytes) => Turn::Send(bytes),
+            Step::Await(wait) => Turn::Await(wait),
+            Step::Done(answer) => Turn::Done(answer),
+        }
+    }
+
+    fn handle_bytes(&mut self, bytes: &[u8], _waited: Duration) {
+        Self::handle_bytes(self, bytes);
+    }
+
+    fn handle_timeout(&mut self) {
+        Self::handle_timeout(self);
+    }
+
+    fn give_up(&mut self, heard: bool) -> Answer {
+        Answer::Lost(if heard { LineFault::Garbled } else { LineFault::Silent })
+    }
+}
+
+/// One turn of a scan: ends with whether there are more.
+impl Talk for Scan {
+    type Answer = bool;
+
+    fn poll(&mut self) -> Turn<bool> {
+        match Self::poll(self) {
+            scan::Step::Send(bytes) => Turn::Send(bytes),
+            scan::Step::Await(wait) => Turn::Await(wait),
+            scan::Step::Rest => Turn::Done(true),
+            scan::Step::Done => Turn::Done(false),
+        }
+    }
+
+    fn handle_bytes(&mut self, bytes: &[u8], waited: Duration) {
+        Self::handle_bytes(self, bytes, waited);
+    }
+
+    fn handle_timeout(&mut self) {
+        Self::handle_timeout(self);
+    }
+
+    fn give_up(&mut self, _heard: bool) -> bool {
+        true
+    }
+}
+
+/// Carries `talk` through to its end.
+pub(super) async fn converse<T: Talk>(channel: &mut Channel, talk: &mut T, terms: &Terms<'_>) -> Ending<T::Answer> {
+    let ending = drive(channel, talk, terms).await.map_or_else(|ending| ending, Ending::Answered);
     if let Ending::Denied(why, spoke) = &ending {
         tracing::debug!(%why, spoke, "a dialogue was cut short");
     }
     ending
 }
 
-async fn drive(channel: &mut Channel, mut exchange: Exchange, terms: &Terms<'_>) -> Result<Answer, Ending> {
+async fn drive<T: Talk>(
+    channel: &mut Channel,
+    talk: &mut T,
+    terms: &Terms<'_>,
+) -> Result<T::Answer, Ending<T::Answer>> {
     let end = Instant::now() + terms.limit;
     let (mut heard, mut spoke) = (false, false);
+    let mut since = Instant::now();
     loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Ok(Answer::Lost(if heard { LineFault::Garbled } else { LineFault::Silent }));
+            return Ok(talk.give_up(heard));
         }
-        match exchange.poll() {
-            Step::Send(bytes) => {
+        match talk.poll() {
+            Turn::Send(bytes) => {
                 send(channel, &bytes, left, terms, spoke).await?;
-                (heard, spoke) = (false, true);
+                (heard, spoke, since) = (false, true, Instant::now());
             }
-            Step::Await(wait) => {
+            Turn::Await(wait) => {
                 let bytes = channel.read(wait.min(left)).await?;
-                heard |= !bytes.is_empty();
-                if bytes.is_empty() { exchange.handle_timeout() } else { exchange.handle_bytes(bytes) }
+                if bytes.is_empty() {
+                    talk.handle_timeout();
+                    continue;
+                }
+                terms.voice.heard(bytes);
+                talk.handle_bytes(bytes, since.elapsed());
+                (heard, since) = (true, Instant::now());
             }
-            Step::Done(answer) => return Ok(answer),
+            Turn::Done(answer) => return Ok(answer),
         }
     }
 }
 
 /// Writes `bytes` if the line may speak.
-async fn send(
+async fn send<A>(
     channel: &mut Channel,
     bytes: &[u8],
     left: Duration,
     terms: &Terms<'_>,
     spoke: bool,
-) -> Result<(), Ending> {
+) -> Result<(), Ending<A>> {
     let span = terms.timing.characters(bytes.len());
-    channel.drain()?;
+    channel.drain(|stale| terms.voice.heard(stale))?;
     terms.permit.to_speak(span, terms.deadline).map_err(|why| Ending::Denied(why, spoke))?;
     channel.write(bytes, left.min(terms.permit.margin)).await?;
+    terms.voice.said(bytes);
     Ok(())
 }

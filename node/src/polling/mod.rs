@@ -40,6 +40,8 @@ use crate::cluster::{Applied, Cluster};
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::spool::Spool;
+use crate::survey::Surveys;
+use crate::trace::Traces;
 
 use outlet::Outlet;
 use roster::Roster;
@@ -57,34 +59,31 @@ struct Shared {
     config: Arc<Config>,
     metrics: Metrics,
     descriptors: Descriptors,
+    traces: Traces,
+    surveys: Surveys,
 }
 
 /// The lines of this node, not started yet.
 #[derive(Debug)]
 pub(crate) struct Polling {
-    cluster: Cluster,
-    spool: Spool,
-    catalogue: Catalogue,
-    config: Arc<Config>,
-    metrics: Metrics,
+    pub(crate) cluster: Cluster,
+    /// Where what lines say goes to.
+    pub(crate) spool: Spool,
+    /// By what meters are read.
+    pub(crate) catalogue: Catalogue,
+    pub(crate) config: Arc<Config>,
+    pub(crate) metrics: Metrics,
+    /// Who listens to lines.
+    pub(crate) traces: Traces,
+    /// Who wants lines scanned.
+    pub(crate) surveys: Surveys,
 }
 
 impl Polling {
-    /// The lines that `cluster` gives to this node; what they say by the profiles of `catalogue` goes to `spool`.
-    pub(crate) const fn new(
-        cluster: Cluster,
-        spool: Spool,
-        catalogue: Catalogue,
-        config: Arc<Config>,
-        metrics: Metrics,
-    ) -> Self {
-        Self { cluster, spool, catalogue, config, metrics }
-    }
-
     /// Serves the lines of this node until `stop`; then finishes what runs and lets go of every line, within
     /// `polling.stop_limit`.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let Self { cluster, spool, catalogue, config, metrics } = self;
+        let Self { cluster, spool, catalogue, config, metrics, traces, surveys } = self;
         let (outlet, proposals) = Outlet::new(config.polling.proposals_queue);
         let (lease, descriptors) = (cluster.lease(), Descriptors::default());
         let every = config.lease.watchdog_every;
@@ -93,7 +92,8 @@ impl Polling {
             Err(error) => return tracing::error!(%error, "the line watchdog cannot be started: no line is served"),
         };
         let (node, applied, at_once) = (cluster.node(), cluster.applied(), config.polling.proposals);
-        let shared = Shared { node, applied, lease, outlet, spool, catalogue, config, metrics, descriptors };
+        let shared =
+            Shared { node, applied, lease, outlet, spool, catalogue, config, metrics, descriptors, traces, surveys };
         let roster = Roster::new(shared);
         tokio::select! {
             () = roster.run(stop) => {}

@@ -7,6 +7,7 @@
 //!                                 <- service (ServiceDialogue) -> Outcome
 //! ```
 
+pub(crate) mod alone;
 pub mod binary;
 pub mod body;
 pub mod control;

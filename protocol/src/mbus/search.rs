@@ -142,6 +142,19 @@ impl Search {
         &self.found
     }
 
+    /// How much of the addresses has been looked at, in thousandths.
+    pub fn done_permille(&self) -> u32 {
+        if self.is_over {
+            return 1_000;
+        }
+        let mut width = 1_000;
+        let done = self.levels.iter().map(|level| {
+            width /= 10;
+            width * u32::from(level.next_digit.clamp(1, 10) - 1)
+        });
+        done.sum()
+    }
+
     fn handle(&mut self, heard: &Heard) {
         match (self.asking, heard) {
             (Asking::Probe(_), Heard::Lost(LineFault::Silent)) => self.advance(),

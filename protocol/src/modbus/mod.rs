@@ -16,5 +16,6 @@ pub mod profile;
 mod reading;
 pub mod register;
 pub mod slave;
+pub(crate) mod units;
 
 pub use link::Framing;

@@ -36,12 +36,12 @@ pub(super) const fn function(function: Function) -> &'static str {
 }
 
 /// The three letters of a manufacturer.
-pub(super) fn manufacturer(code: u16) -> String {
+pub(in crate::cli) fn manufacturer(code: u16) -> String {
     [10, 5, 0].into_iter().map(|shift| char::from((code >> shift & 0x1F) as u8 + b'@')).collect()
 }
 
 /// The medium (EN 13757-3 table "device types").
-pub(super) fn medium(code: u8) -> String {
+pub(in crate::cli) fn medium(code: u8) -> String {
     let name = match code {
         0x00 => "other",
         0x01 => "oil",

@@ -98,6 +98,8 @@ fn settings(name: &str, address: SocketAddr, data_dir: PathBuf, voice: IpAddr, d
         spool: Default::default(),
         commands: Default::default(),
         admin: Default::default(),
+        trace: Default::default(),
+        survey: Default::default(),
     }
 }
 

@@ -6,10 +6,12 @@
 //!   Schedule (what is due)        --> +------+ --> Outlet     Start, Finish
 //! ```
 //!
-//! Promises: a command goes between exchanges and before the next due poll; read-backs take turns with due polls;
-//! without a lease the line is silent and keeps its place; an exchange that runs is finished before the line ends.
+//! Promises: a command goes between exchanges and before the next due poll; read-backs take turns with due polls; a scan
+//! has its turn where nothing else is due; without a lease the line is silent and keeps its place; an exchange that runs is
+//! finished before the line ends.
 //! Refuses: deciding which lines are this node's.
 
+mod survey;
 mod work;
 
 use std::collections::BTreeMap;
@@ -25,6 +27,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clock::wall_now;
+use crate::trace::Asker;
 
 use super::Shared;
 use super::commands::{Desk, Task};
@@ -34,6 +37,7 @@ use super::permit::{Denied, Permit};
 use super::records::Author;
 use super::schedule::{Due, Miss, Next, Schedule};
 use super::transport::{LONGEST_FRAME, Link, longest_answer, speak_margin, timing};
+use survey::Surveyor;
 
 /// One ownership of one line by this node.
 #[derive(Debug)]
@@ -54,6 +58,7 @@ enum Work {
     Poll(Due),
     Act(Task),
     ReadBack(Task),
+    Survey,
 }
 
 /// The task of one line.
@@ -68,6 +73,7 @@ pub(super) struct LineTask {
     link: Link,
     schedule: Schedule,
     desk: Desk,
+    surveyor: Surveyor,
     known: Arc<Vec<Meter>>,
     meters: BTreeMap<MeterId, Meter>,
     /// How long the line has to be quiet before it is spoken on.
@@ -95,6 +101,7 @@ impl LineTask {
             link: Link::new(spec, Arc::clone(config), metrics.clone(), shared.descriptors.clone()),
             schedule: schedule.unwrap_or_else(|| Schedule::new((&config.polling).into())),
             desk: Desk::new(author, shared.outlet.clone(), config, metrics.clone()),
+            surveyor: Surveyor::new(shared.surveys.open(line, epoch)),
             known: Arc::default(),
             meters: BTreeMap::new(),
             quiet: listen.then(|| longest_answer(&timing)),
@@ -113,6 +120,8 @@ impl LineTask {
             }
         }
         self.link.close();
+        self.surveyor.fail(|| "the line is let go: scan it again at its next owner".to_owned());
+        self.shared.traces.close(self.author.line);
         self.desk.settle(self.shared.config.commands.attempt_pause).await;
         self.schedule
     }
@@ -135,6 +144,7 @@ impl LineTask {
             // That nobody can change anything any more is seen by `is_ending`.
             _ = self.orders.changed() => {}
             reply = self.desk.next_reply() => self.desk.heard(reply),
+            order = self.surveyor.wanted() => self.surveyor.begin(order, self.timing),
             () = tokio::time::sleep(wait) => {}
         }
     }
@@ -145,6 +155,7 @@ impl LineTask {
         let may_speak = self.permit.to_speak(Duration::ZERO, None);
         if may_speak == Err(Denied::NoLease) {
             self.hinder("no-lease", String::new());
+            self.shared.traces.close(self.author.line);
             self.step_aside();
         }
         self.close_slots().await;
@@ -152,6 +163,9 @@ impl LineTask {
         let may_speak = self.permit.to_speak(Duration::ZERO, None);
         self.serve_desk(may_speak.is_ok() && !self.link.is_down());
         let work = self.choose();
+        if !matches!(work, None | Some(Work::Survey)) {
+            self.surveyor.stands_back();
+        }
         // A line that is down is tried again even if nothing is due: a command may wait for it.
         if work.is_none() && !self.link.is_down() {
             return Some(self.until_next());
@@ -208,6 +222,10 @@ impl LineTask {
     }
 
     fn choose(&mut self) -> Option<Work> {
+        self.choose_due().or_else(|| self.surveyor.wants_turn().then_some(Work::Survey))
+    }
+
+    fn choose_due(&mut self) -> Option<Work> {
         if let Some(task) = self.desk.due_action() {
             return Some(Work::Act(task));
         }
@@ -235,10 +253,9 @@ impl LineTask {
     /// Makes sure that the line can be spoken on now, or says how long that cannot be.
     async fn make_ready(&mut self, may_speak: Result<(), Denied>) -> Result<(), Duration> {
         let settings = &self.shared.config.polling;
-        match may_speak {
-            Err(Denied::NoLease) => return Err(settings.lease_look),
-            Err(_) => return Err(settings.look_every),
-            Ok(()) => {}
+        if let Err(why) = may_speak {
+            self.surveyor.fail(|| why.to_string());
+            return Err(if why == Denied::NoLease { settings.lease_look } else { settings.look_every });
         }
         let mut orders = self.orders.clone();
         let opened = tokio::select! {
@@ -246,13 +263,18 @@ impl LineTask {
             _ = orders.wait_for(|orders| orders.ending) => return Err(Duration::ZERO),
             opened = self.link.open() => opened,
         };
+        let voice = self.shared.traces.voice(self.author.line, Asker::Nobody);
         let heard = match (opened, self.quiet) {
             (Err(down), _) => {
+                self.surveyor.fail(|| format!("line-down: {}", down.why));
                 self.hinder(LineFault::LineDown.name(), down.why);
                 return Err(down.until.saturating_duration_since(Instant::now()));
             }
             (Ok(_), None) => Ok(0),
-            (Ok(channel), Some(quiet)) => channel.read(quiet).await.map(<[u8]>::len),
+            (Ok(channel), Some(quiet)) => channel.read(quiet).await.map(|bytes| {
+                voice.heard(bytes);
+                bytes.len()
+            }),
         };
         self.judge_quiet(heard)
     }

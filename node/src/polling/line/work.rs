@@ -12,11 +12,12 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clock::wall_now;
+use crate::trace::Asker;
 
 use super::{LineTask, Work, serve_desk};
 use crate::polling::Shared;
 use crate::polling::commands::{Desk, Setback, Task};
-use crate::polling::dialogue::{Ending, Terms, converse};
+use crate::polling::dialogue::{Ending, Talk, Terms, converse};
 use crate::polling::orders::Orders;
 use crate::polling::records::{OnDemand, in_words};
 use crate::polling::schedule::{Due, Verdict};
@@ -30,6 +31,7 @@ impl LineTask {
             Work::Poll(due) => self.poll(due).await,
             Work::Act(task) => self.act(task).await,
             Work::ReadBack(task) => self.read_back(task).await,
+            Work::Survey => self.survey().await,
         }
     }
 
@@ -39,18 +41,32 @@ impl LineTask {
         Some(Target { address: *address, timing: self.timing, profile: profile.clone(), catalogue })
     }
 
-    async fn converse(&mut self, exchange: Exchange, deadline: Option<UnixMillis>) -> Ending {
+    /// Reads a meter, or performs an action at it.
+    async fn exchange(&mut self, mut exchange: Exchange, deadline: Option<UnixMillis>, asker: Asker) -> Ending {
+        let ending = self.converse(&mut exchange, deadline, asker).await;
+        self.shared.metrics.exchange_ended();
+        if matches!(&ending, Ending::Answered(answer) if !matches!(answer, Answer::Lost(_))) {
+            self.link.worked();
+        }
+        ending
+    }
+
+    pub(super) async fn converse<T: Talk>(
+        &mut self,
+        talk: &mut T,
+        deadline: Option<UnixMillis>,
+        asker: Asker,
+    ) -> Ending<T::Answer> {
         let limit = self.shared.config.polling.exchange_limit;
-        let Self { link, permit, timing, desk, orders, shared, .. } = self;
-        let terms = Terms { permit, timing: *timing, deadline, limit };
+        let Self { link, permit, timing, desk, orders, shared, author, .. } = self;
+        let voice = shared.traces.voice(author.line, asker);
+        let terms = Terms { permit, timing: *timing, deadline, limit, voice };
         let ending = match link.open().await {
-            Ok(channel) => beside(converse(channel, exchange, &terms), desk, orders, shared, timing).await,
+            Ok(channel) => beside(converse(channel, talk, &terms), desk, orders, shared, timing).await,
             Err(down) => Ending::LineDown(std::io::Error::other(down.why)),
         };
-        self.shared.metrics.exchange_ended();
         match &ending {
-            Ending::Answered(Answer::Lost(_)) => {}
-            Ending::Answered(_) => self.link.worked(),
+            Ending::Answered(_) => {}
             Ending::LineDown(error) => self.link.failed(error),
             // What was asked may still be answered: nothing else is asked before that is over.
             Ending::Denied(_, true) => self.quiet = Some(longest_answer(&self.timing)),
@@ -69,7 +85,8 @@ impl LineTask {
         let Some(target) = self.target(due.meter) else { return };
         let begun = Instant::now();
         // An answer asked for after its slot's end would be another moment's value.
-        let ending = self.converse(Exchange::read(&target), self.end_of(due)).await;
+        let asker = Asker::Poll { meter: due.meter, slot: due.slot };
+        let ending = self.exchange(Exchange::read(&target), self.end_of(due), asker).await;
         let spent = begun.elapsed();
         if let Some(verdict) = self.judge(due, ending).await {
             self.schedule.ended(due, verdict, spent, wall_now());
@@ -102,7 +119,8 @@ impl LineTask {
             let text = "its meter is not on this line any more: ask again".to_owned();
             return self.desk.report(task.command, Outcome::Failed(text));
         };
-        match self.converse(Exchange::perform(&target, task.action), Some(task.deadline)).await {
+        let asker = Asker::Command { command: task.command, meter: task.meter };
+        match self.exchange(Exchange::perform(&target, task.action), Some(task.deadline), asker).await {
             Ending::Answered(Answer::Reading(reading)) if task.action.wanted_valve().is_none() => {
                 let Task { meter, command, requested_at, attempt: attempts, .. } = task;
                 let asked = OnDemand { meter, command, requested_at, attempts };
@@ -122,7 +140,8 @@ impl LineTask {
             let text = "its meter left the line before it was read back: read it".to_owned();
             return self.desk.report(task.command, Outcome::Unknown(text));
         };
-        match self.converse(Exchange::read(&target), None).await {
+        let asker = Asker::ReadBack { command: task.command, meter: task.meter };
+        match self.exchange(Exchange::read(&target), None, asker).await {
             Ending::Answered(answer) => self.desk.read_back(task.command, Some(answer)),
             Ending::LineDown(_) | Ending::Denied(..) => self.desk.read_back(task.command, None),
         }
@@ -130,13 +149,13 @@ impl LineTask {
 }
 
 /// Carries `talk` through while the desk goes on, so that a command is started by the time the line is free for it.
-async fn beside(
-    talk: impl Future<Output = Ending>,
+async fn beside<A>(
+    talk: impl Future<Output = Ending<A>>,
     desk: &mut Desk,
     orders: &mut watch::Receiver<Orders>,
     shared: &Shared,
     timing: &Timing,
-) -> Ending {
+) -> Ending<A> {
     tokio::pin!(talk);
     let mut follows = true;
     loop {

@@ -12,9 +12,10 @@ use std::time::Duration;
 use protocol::cjt188;
 use protocol::cjt188::heat::{Heat, Shown, Status};
 use protocol::cjt188::unit::UnitCode;
-use protocol::mbus::frame::{Frame, Scanner, control};
+use protocol::mbus::frame::{Frame, SELECTED, Scanner, ci, control};
 use protocol::mbus::header::{self, Header};
 use protocol::mbus::reply::{EnergyUnit, ReplyBuilder, ValveCode};
+use protocol::mbus::selection::Selection;
 use protocol::meter::{CivilTime, ValveState};
 use raft_store::state::registry::Endpoint;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -28,6 +29,7 @@ use crate::clock::Moment;
 pub(super) enum What {
     Reset,
     Read,
+    Select,
     Valve(ValveState),
 }
 
@@ -84,6 +86,8 @@ pub(super) struct Field {
     pub(super) last_noise: Mutex<Moment>,
     /// Where masters came from.
     pub(super) peers: Mutex<Vec<IpAddr>>,
+    /// Who was selected by secondary address last.
+    selected: Mutex<Option<Selection>>,
     streams: Mutex<Vec<TcpStream>>,
     dead: AtomicBool,
 }
@@ -102,6 +106,7 @@ impl Field {
             noise: AtomicU32::new(0),
             last_noise: Mutex::default(),
             peers: Mutex::default(),
+            selected: Mutex::default(),
             streams: Mutex::default(),
             dead: AtomicBool::new(false),
         })
@@ -192,6 +197,23 @@ impl Field {
         }
     }
 
+    /// Answers a selection: all that match say E5 at once.
+    fn select(&self, selection: Selection) -> Option<Vec<u8>> {
+        self.requests.send_modify(|all| all.push(Request { at: Moment::now(), meter: SELECTED, what: What::Select }));
+        *self.selected.lock().unwrap() = Some(selection);
+        let sims = self.sims.lock().unwrap();
+        sims.keys().any(|address| selection.matches(&identity(*address))).then(|| Frame::Ack.encode())
+    }
+
+    /// All that are selected answer at once.
+    fn selected_reading(&self) -> Option<Vec<u8>> {
+        let selection = (*self.selected.lock().unwrap())?;
+        let mut sims = self.sims.lock().unwrap();
+        let answers = sims.iter_mut().filter(|(address, _)| selection.matches(&identity(**address)));
+        let answers: Vec<_> = answers.filter_map(|(address, sim)| mbus_reading(*address, sim)).collect();
+        answers.into_iter().reduce(|line, answer| line.iter().zip(&answer).map(|(one, other)| one & other).collect())
+    }
+
     /// Notes a request and answers it, unless the meter is mute or not on this line.
     fn asked(&self, meter: u8, what: What, answer: impl FnOnce(&mut Sim) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
         self.requests.send_modify(|all| all.push(Request { at: Moment::now(), meter, what }));
@@ -226,6 +248,8 @@ fn mbus_answer(field: &Field, frame: &Frame) -> Option<Vec<u8>> {
         Frame::Short { control: kind, address } if kind & control::KIND == control::SND_NKE => {
             field.asked(*address, What::Reset, |_| Some(Frame::Ack.encode()))
         }
+        Frame::Short { address: SELECTED, .. } => field.selected_reading(),
+        Frame::Long { ci: ci::SELECT, data, .. } => field.select(Selection::decode(data)?),
         Frame::Short { address, .. } => field.asked(*address, What::Read, |sim| mbus_reading(*address, sim)),
         Frame::Long { address, data, .. } => {
             let state = if data.last() == Some(&1) { ValveState::Open } else { ValveState::Closed };
@@ -238,15 +262,14 @@ fn mbus_answer(field: &Field, frame: &Frame) -> Option<Vec<u8>> {
     }
 }
 
+/// Who the meter at a primary address is.
+pub(super) fn identity(address: u8) -> Header {
+    let (manufacturer, status) = (header::manufacturer(*b"KAM"), header::Status(0));
+    Header { id: 0x1000_0000 + u32::from(address), manufacturer, version: 1, medium: 4, access: 1, status }
+}
+
 fn mbus_reading(address: u8, sim: &mut Sim) -> Option<Vec<u8>> {
-    let header = Header {
-        id: 0x1000_0000 + u32::from(address),
-        manufacturer: header::manufacturer(*b"KAM"),
-        version: 1,
-        medium: 4,
-        access: 1,
-        status: header::Status(0),
-    };
+    let header = identity(address);
     let valve = match sim.look_at_valve() {
         ValveState::Open => ValveCode::Open,
         ValveState::Closed => ValveCode::Closed,
@@ -267,6 +290,11 @@ fn cjt188_answers(field: &Field, ears: &mut Ears, bytes: &[u8]) -> Vec<Vec<u8>> 
 
 fn cjt188_answer(field: &Field, frame: &cjt188::frame::Frame) -> Option<Vec<u8>> {
     let meter = frame.address[6];
+    if frame.address == cjt188::frame::ANYONE {
+        let alone = field.sims.lock().unwrap().keys().copied().next()?;
+        let answer = cjt188::reply::answer(frame, [0, 0, 0x11, 0x22, 0x33, 0x44, alone], &[])?;
+        return Some(answer.encode());
+    }
     field.asked(meter, What::Read, |sim| {
         let shown = |digits, unit| Shown { digits: Some(digits), unit };
         let heat = Heat {

@@ -8,5 +8,7 @@ mod rig;
 mod commands;
 mod ownership;
 mod readings;
+mod scans;
 mod silence;
+mod traces;
 mod watchdog;

@@ -28,6 +28,8 @@ use crate::polling::outlet::{Outlet, Proposal};
 use crate::polling::roster::Roster;
 use crate::polling::watchdog::Descriptors;
 use crate::spool::Spool;
+use crate::survey::Surveys;
+use crate::trace::Traces;
 
 /// Nothing in these tests takes longer unless it is broken.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -188,6 +190,8 @@ pub(super) struct Rig {
     pub(super) spool: Spool,
     pub(super) metrics: Metrics,
     pub(super) stop: CancellationToken,
+    pub(super) traces: Traces,
+    pub(super) surveys: Surveys,
     config: Config,
     proposals: Option<mpsc::Receiver<Proposal>>,
     outlet: Outlet,
@@ -211,7 +215,20 @@ impl Rig {
         let spool = Spool::open(dir.path(), &config.spool, metrics.clone()).unwrap();
         let (outlet, proposals) = Outlet::new(64);
         let (town, lease, stop) = (Town::new(), Lease::default(), CancellationToken::new());
-        Self { town, lease, spool, metrics, stop, config, proposals: Some(proposals), outlet, _dir: dir }
+        let (traces, surveys) = (Traces::new(&config.trace), Surveys::new(&config.survey));
+        Self {
+            town,
+            lease,
+            spool,
+            metrics,
+            stop,
+            traces,
+            surveys,
+            config,
+            proposals: Some(proposals),
+            outlet,
+            _dir: dir,
+        }
     }
 
     /// A lease that outlasts the test.
@@ -232,6 +249,8 @@ impl Rig {
             config: Arc::new(self.config.clone()),
             metrics: self.metrics.clone(),
             descriptors: Descriptors::default(),
+            traces: self.traces.clone(),
+            surveys: self.surveys.clone(),
         };
         tokio::spawn(Roster::new(shared).run(self.stop.clone()))
     }

@@ -112,8 +112,8 @@ impl Channel {
         Ok(self.piece.get(..count).unwrap_or_default())
     }
 
-    /// Throws away what came so far: it answers nothing that will be asked.
-    pub(super) fn drain(&mut self) -> io::Result<()> {
+    /// Throws away what came so far: it answers nothing that will be asked. `stale` is shown every piece of it.
+    pub(super) fn drain(&mut self, stale: impl Fn(&[u8])) -> io::Result<()> {
         self.check_whole()?;
         // More pieces than any kernel keeps: a line that babbles without end is not drained, and is answered as noise.
         for _ in 0..DRAINED_PIECES {
@@ -123,7 +123,7 @@ impl Channel {
             };
             match read {
                 Ok(0) => return Err(ended()),
-                Ok(_) => {}
+                Ok(count) => stale(self.piece.get(..count).unwrap_or_default()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => return Err(error),
             }
