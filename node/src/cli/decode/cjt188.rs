@@ -87,7 +87,7 @@ fn row(name: &str, text: &str) -> String {
     format!("{name:<30} {text}")
 }
 
-fn amount_text(shown: &Json) -> String {
+pub(super) fn amount_text(shown: &Json) -> String {
     match shown {
         Json::Object(fields) => match fields.as_slice() {
             [(_, value), (_, Json::Text(unit))] => format!("{value} {unit}"),
@@ -121,17 +121,21 @@ pub(super) fn what(frame: &Frame, code: Option<u16>) -> String {
 }
 
 fn current_data(frame: &Frame, current: &Current) -> Fields {
-    let quantities = match &current.data {
+    let mut fields = lead(frame, Json::text(current.layout.name()), Some((di::CURRENT, current.ser)));
+    fields.push(("quantities", quantities(&current.data)));
+    fields.push(("meter_time", Json::maybe(current.data.clock(), |clock| Json::text(clock.to_string()))));
+    fields.extend(status(current.data.status()));
+    fields
+}
+
+/// The values of current data, by name.
+pub(super) fn quantities(data: &Data) -> Json {
+    match data {
         Data::Heat(heat) => of_heat(heat),
         Data::Water(water) => of_water(water),
         // Without a profile's slots layout D has no numbers.
         Data::Binary(_) => Json::Object(Vec::new()),
-    };
-    let mut fields = lead(frame, Json::text(current.layout.name()), Some((di::CURRENT, current.ser)));
-    fields.push(("quantities", quantities));
-    fields.push(("meter_time", Json::maybe(current.data.clock(), |clock| Json::text(clock.to_string()))));
-    fields.extend(status(current.data.status()));
-    fields
+    }
 }
 
 fn status(status: Status) -> Fields {
