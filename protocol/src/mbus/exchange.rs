@@ -13,11 +13,14 @@
 
 use std::time::Duration;
 
+use super::compact::Formats;
 use super::frame::{self, Frame, FrameFault, Scanner, ci, control};
-use super::payload::{Payload, application_error};
+use super::kind;
+use super::payload::application_error;
 use super::profile::Profile;
 use super::reading;
 use super::selection::Selection;
+use super::telegram::{Arrival, Telegram};
 use crate::dialogue::{Answer, LineFault, Refusal, Step, Target};
 use crate::meter::{Action, Address, Quality};
 use crate::profile;
@@ -45,8 +48,10 @@ pub struct Dialogue {
     fcb: bool,
     scanner: Scanner,
     worst: LineFault,
-    telegrams: Vec<Payload>,
-    last_records: Vec<u8>,
+    telegrams: Vec<Telegram>,
+    /// How many format frames came.
+    told: usize,
+    formats: Formats,
     /// How often the frame of this stage was repeated: so many answers more than one may come, late.
     repeated: u8,
     /// Copies of the last telegram that may still come.
@@ -94,7 +99,8 @@ impl Dialogue {
             scanner: Scanner::new(),
             worst: LineFault::Silent,
             telegrams: Vec::new(),
-            last_records: Vec::new(),
+            told: 0,
+            formats: Formats::new(),
             repeated: 0,
             late: 0,
             raw: Vec::new(),
@@ -188,26 +194,40 @@ impl Dialogue {
         if !self.is_from_asked(address) {
             return self.note(LineFault::WrongMeter);
         }
-        if ci == ci::ERROR {
-            let code = data.first().copied().unwrap_or(0);
+        if let Some(code) = kind::error_code(ci, &data) {
             let text = application_error(code).to_owned();
             return self.finish(Answer::Refused(Refusal { code: code.into(), text }));
         }
         if self.stage == Stage::Command {
             return self.note(LineFault::Garbled);
         }
-        let Ok(payload) = Payload::parse(ci, &data) else {
+        match Telegram::take(ci, &data, &mut self.formats) {
+            None => self.finish(Answer::Lost(LineFault::Undecodable)),
+            Some(Arrival::Format) => self.handle_format(),
+            Some(Arrival::Telegram(telegram)) => {
+                self.handle_telegram(telegram, &Frame::Long { control, address, ci, data });
+            }
+        }
+    }
+
+    /// A format frame has no values: the telegrams behind it do.
+    fn handle_format(&mut self) {
+        self.told += 1;
+        if self.told > MOST_TELEGRAMS {
             return self.finish(Answer::Lost(LineFault::Undecodable));
-        };
-        if self.selection().is_some_and(|selection| !payload.is_from(&selection)) {
+        }
+        self.ask_on();
+    }
+
+    fn handle_telegram(&mut self, telegram: Telegram, frame: &Frame) {
+        if self.selection().is_some_and(|selection| !telegram.is_from(&selection)) {
             return self.note(LineFault::WrongMeter);
         }
-        let records = data.get(Payload::header_length(ci)..).unwrap_or_default().to_vec();
-        if !self.telegrams.is_empty() && records == self.last_records {
+        if self.telegrams.last().is_some_and(|last| last.records() == telegram.records()) {
             return self.handle_same();
         }
-        self.raw.extend(Frame::Long { control, address, ci, data }.encode());
-        self.join(payload, records);
+        self.raw.extend(frame.encode());
+        self.join(telegram);
     }
 
     /// The last telegram once more: late, where its request was repeated; else the meter has no other.
@@ -219,16 +239,19 @@ impl Dialogue {
     }
 
     /// Adds a telegram and asks for the next while there is one.
-    fn join(&mut self, payload: Payload, records: Vec<u8>) {
-        let more = payload.more_follow;
-        self.telegrams.push(payload);
-        self.last_records = records;
+    fn join(&mut self, telegram: Telegram) {
+        let more = telegram.more_follow();
+        self.telegrams.push(telegram);
         if !more {
             return self.conclude(Quality::default());
         }
         if self.telegrams.len() >= MOST_TELEGRAMS {
             return self.conclude(Quality::INCOMPLETE);
         }
+        self.ask_on();
+    }
+
+    fn ask_on(&mut self) {
         self.fcb = !self.fcb;
         self.late = self.repeated;
         self.enter(Stage::Read);
@@ -237,7 +260,9 @@ impl Dialogue {
     fn conclude(&mut self, doubt: Quality) {
         let Some(profile) = self.profile else { return };
         let asked = self.target.address.to_string();
-        let mut reading = reading::assemble(&self.telegrams, profile, asked, std::mem::take(&mut self.raw));
+        let raw = std::mem::take(&mut self.raw);
+        let payloads: Vec<_> = self.telegrams.iter().filter_map(Telegram::payload).collect();
+        let mut reading = reading::assemble(&payloads, profile, asked, raw);
         reading.quality = reading.quality.with(doubt);
         self.finish(Answer::Reading(reading));
     }
@@ -277,7 +302,7 @@ impl Dialogue {
         self.recovered = true;
         self.fcb = true;
         self.telegrams.clear();
-        self.last_records.clear();
+        self.told = 0;
         self.late = 0;
         self.raw.clear();
         self.enter(Stage::Reset);
@@ -310,10 +335,11 @@ impl Dialogue {
         match self.stage {
             Stage::Reset => Frame::Short { control: control::SND_NKE, address },
             Stage::Read => Frame::Short { control: control::REQ_UD2 | count, address },
-            // Some slaves take a selection only with the frame count bit clear.
+            // Some slaves take a selection only with the frame count bit clear; the last repeat is for the others.
             Stage::Select => {
                 let data = self.selection().map(|selection| selection.encode().to_vec()).unwrap_or_default();
-                send(control::SND_UD, ci::SELECT, data)
+                let count = if self.repeated > 1 && self.repeats == 0 { control::FCB } else { 0 };
+                send(control::SND_UD | count, ci::SELECT, data)
             }
             Stage::Command => send(control::SND_UD | count, ci::SEND, self.command().unwrap_or_default()),
         }

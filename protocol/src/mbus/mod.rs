@@ -6,19 +6,25 @@
 //!   bytes <- frame (encode)  <- reply (ReplyBuilder)                               the simulated meter's way
 //! ```
 
+pub mod compact;
 pub mod exchange;
 pub mod fault;
 mod fixed;
 pub mod frame;
 pub mod header;
+pub mod kind;
+pub mod octets;
 pub mod payload;
 pub mod profile;
 mod reading;
 pub mod record;
 pub mod reply;
 pub mod search;
+mod secret;
 pub mod selection;
 pub mod service;
+mod telegram;
+pub mod text;
 pub mod time;
 pub mod transaction;
 pub mod value;

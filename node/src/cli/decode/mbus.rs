@@ -4,6 +4,7 @@
 //! acknowledgements, which carry no values.
 
 use protocol::mbus::frame::{Frame, ci};
+use protocol::mbus::kind::error_code;
 use protocol::mbus::payload::{Payload, PayloadFault, application_error};
 use protocol::mbus::record::Record;
 use protocol::mbus::value::Value;
@@ -26,8 +27,7 @@ pub(super) fn reply(frame: &Frame) -> Result<(Fields, String), Fault> {
     if frame.is_from_master() {
         return Err(no_answer());
     }
-    if *kind == ci::ERROR {
-        let code = data.first().copied().unwrap_or_default();
+    if let Some(code) = error_code(*kind, data) {
         return Err(Fault::new("refused", format!("the meter refuses: {}", application_error(code)), BEFORE));
     }
     let payload = Payload::parse(*kind, data).map_err(|fault| undecodable(fault, *kind, data))?;
@@ -38,7 +38,7 @@ pub(super) fn reply(frame: &Frame) -> Result<(Fields, String), Fault> {
         ("address", Json::number(address)),
         ("header", header(*kind, data, &payload)),
         ("records", Json::list(records.map(|(nth, shown)| record(shown, raws.get(nth).copied().unwrap_or_default())))),
-        ("manufacturer_data", Json::maybe(payload.makers.as_deref(), |bytes| Json::text(hex(bytes)))),
+        ("manufacturer_data", Json::maybe(payload.makers, |bytes| Json::text(hex(bytes)))),
         ("more_records_follow", Json::Bool(payload.more_follow)),
     ];
     Ok((fields, table(*address, &payload)))
@@ -48,6 +48,7 @@ fn undecodable(fault: PayloadFault, kind: u8, data: &[u8]) -> Fault {
     let offset = match fault {
         PayloadFault::Kind(_) => BEFORE - 1,
         PayloadFault::Header => BEFORE + data.len(),
+        PayloadFault::Encrypted(_) | PayloadFault::NeedsFormat(_) => BEFORE + Payload::header_length(kind),
         PayloadFault::Records(_) => {
             let header = Payload::header_length(kind);
             let walked: usize = walk(data.get(header..).unwrap_or_default()).into_iter().map(Item::length).sum();
@@ -89,11 +90,12 @@ fn header(kind: u8, data: &[u8], payload: &Payload) -> Json {
         return Json::Null;
     }
     let id = payload.header.map(|header| header.id).or(payload.id);
+    let medium = payload.header.map(|header| header.medium).or(payload.medium);
     Json::Object(vec![
         ("id", Json::maybe(id, |id| Json::text(format!("{id:08X}")))),
         ("manufacturer", Json::maybe(payload.header, |h| Json::text(words::manufacturer(h.manufacturer)))),
         ("version", Json::maybe(payload.header, |h| Json::number(h.version))),
-        ("medium", Json::maybe(payload.header, |h| Json::text(words::medium(h.medium)))),
+        ("medium", Json::maybe(medium, |medium| Json::text(words::medium(medium)))),
         ("access_no", Json::maybe(access, Json::number)),
         ("status", Json::text(format!("{:02X}", payload.status.0))),
     ])
@@ -101,18 +103,18 @@ fn header(kind: u8, data: &[u8], payload: &Payload) -> Json {
 
 fn record(record: &Record, raw: &[u8]) -> Json {
     let error = matches!(record.value, Value::Invalid)
-        .then(|| record.notes.last().map_or_else(|| "invalid value".to_owned(), ToString::to_string));
+        .then(|| record.notes.last().map_or_else(|| "invalid value".to_owned(), |note| note.to_string()));
     Json::Object(vec![
         ("storage", Json::number(record.place.storage)),
         ("tariff", Json::number(record.place.tariff)),
         ("subunit", Json::number(record.place.subunit)),
         ("function", Json::text(words::function(record.place.function))),
-        ("quantity", Json::text(words::quantity(&record.name))),
+        ("quantity", Json::text(words::quantity(record.name))),
         ("unit", Json::text(record.unit)),
         ("value", value(&record.value)),
         ("raw", Json::text(hex(raw))),
         ("error", Json::maybe(error, Json::Text)),
-        ("notes", Json::list(record.notes.iter().map(|note| Json::text(note.as_ref())))),
+        ("notes", Json::list(record.notes.iter().map(|note| Json::text(note.to_string())))),
     ])
 }
 
@@ -120,8 +122,8 @@ fn value(value: &Value) -> Json {
     match value {
         Value::Number(amount) => Json::Number(amount.exact()),
         Value::Time(point) => Json::text(point.to_string()),
-        Value::Text(text) => Json::text(text.as_str()),
-        Value::Bytes(bytes) => Json::text(hex(bytes)),
+        Value::Text(text) => Json::text(text.to_string()),
+        Value::Bytes(octets) => Json::text(octets.iter().map(|byte| format!("{byte:02X}")).collect::<String>()),
         Value::Invalid | Value::Nothing => Json::Null,
     }
 }
@@ -131,8 +133,8 @@ fn table(address: u8, payload: &Payload) -> String {
     let mut rows = vec![format!("mbus address {address} {identity}")];
     rows.extend(payload.records.iter().map(|record| {
         let place = record.place;
-        let notes = record.notes.join(", ");
-        let name = words::quantity(&record.name);
+        let notes = record.notes;
+        let name = words::quantity(record.name);
         let text = format!(
             "  {:<14} {:>4} {:>3} {:>3}  {name:<28} {} {} {notes}",
             words::function(place.function),
@@ -144,6 +146,6 @@ fn table(address: u8, payload: &Payload) -> String {
         );
         text.trim_end().to_owned()
     }));
-    rows.extend(payload.makers.as_ref().map(|bytes| format!("  manufacturer data {}", hex(bytes))));
+    rows.extend(payload.makers.map(|bytes| format!("  manufacturer data {}", hex(bytes))));
     rows.join("\n")
 }
