@@ -54,8 +54,12 @@ release: needs-compiler ## target/release/hearth, and the simulated meters besid
 smoke: release ## the released programs in a short demo
 	./target/release/hearth demo --exit-after 20s
 
+.PHONY: bench-decode
+bench-decode: needs-compiler ## ns a telegram, from its bytes to scaled values, over the telegrams of real meters
+	$(CARGO) bench --quiet --locked -p protocol --bench decode
+
 .PHONY: bench
-bench: release ## 20 kills of the leader and 20 of a follower: how long until the others go on (about 9 minutes)
+bench: release bench-decode ## 20 kills of the leader and 20 of a follower: how long until the others go on (about 9 minutes)
 	./target/release/chaos failover --runs 20
 
 .PHONY: audit

@@ -30,6 +30,7 @@ pub fn bcd_decode(bytes: &[u8]) -> Option<u64> {
 }
 
 /// The number in up to sixteen decimal digits of four bits each; `None` where one is not 0..9.
+#[inline]
 pub const fn packed_bcd(packed: u64) -> Option<u64> {
     const ONES: u64 = 0x1111_1111_1111_1111;
     if packed >> 3 & (packed >> 2 | packed >> 1) & ONES != 0 {
@@ -68,11 +69,13 @@ pub struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// A cursor before the first of `bytes`.
+    #[inline]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
     /// The next byte.
+    #[inline]
     pub fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.rest.split_first()?;
         self.rest = rest;
@@ -80,6 +83,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next `count` bytes.
+    #[inline]
     pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(count)?;
         self.rest = rest;
@@ -87,6 +91,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next `N` bytes as an array.
+    #[inline]
     pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, rest) = self.rest.split_first_chunk::<N>()?;
         self.rest = rest;

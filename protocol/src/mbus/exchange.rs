@@ -201,7 +201,7 @@ impl Dialogue {
         if self.stage == Stage::Command {
             return self.note(LineFault::Garbled);
         }
-        match Telegram::take(ci, &data, &mut self.formats) {
+        match Telegram::take(ci, &data, &self.telegrams, &mut self.formats) {
             None => self.finish(Answer::Lost(LineFault::Undecodable)),
             Some(Arrival::Format) => self.handle_format(),
             Some(Arrival::Telegram(telegram)) => {

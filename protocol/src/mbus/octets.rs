@@ -24,6 +24,7 @@ pub struct Octets<'a> {
 }
 
 impl<'a> Octets<'a> {
+    #[inline]
     pub(super) const fn new(wire: &'a [u8], msb_first: bool) -> Self {
         Self { wire, msb_first, is_number: false }
     }
@@ -41,6 +42,7 @@ impl<'a> Octets<'a> {
     }
 
     /// Types C and D.
+    #[inline]
     pub(super) fn unsigned(self) -> Option<u64> {
         let add = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
         match (self.wire.len(), self.msb_first) {
@@ -51,6 +53,7 @@ impl<'a> Octets<'a> {
     }
 
     /// Type B; the most negative number says "invalid".
+    #[inline]
     pub(super) fn signed(self) -> Option<i64> {
         let unused = 64_u32.checked_sub(8 * self.wire.len() as u32).filter(|unused| *unused < 64)?;
         let number = (self.unsigned()? << unused).cast_signed() >> unused;
@@ -58,6 +61,7 @@ impl<'a> Octets<'a> {
     }
 
     /// Type A: digit F on top is a minus; any other digit above nine is an error pattern.
+    #[inline]
     pub(super) fn signed_bcd(self) -> Option<i64> {
         let packed = self.unsigned()?;
         let top = (8 * self.wire.len() as u32).checked_sub(4)?;

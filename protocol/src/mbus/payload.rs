@@ -21,6 +21,9 @@ use super::secret;
 use super::selection::Selection;
 use crate::bytes::Cursor;
 
+/// A record's usual length in bytes: how many to make room for.
+const USUAL_RECORD: usize = 4;
+
 /// The data of one reply, borrowed from its telegram.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payload<'a> {
@@ -163,6 +166,7 @@ impl<'a> Reader<'a> {
 impl<'a> Iterator for Reader<'a> {
     type Item = Result<Record<'a>, PayloadFault>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let next = match &mut self.body {
             Body::Variable(records) => records.next()?,
@@ -176,7 +180,10 @@ impl<'a> Payload<'a> {
     /// Reads the data behind control information `kind`.
     pub fn parse(kind: u8, data: &'a [u8]) -> Result<Self, PayloadFault> {
         let mut reader = Reader::open(kind, data)?;
-        let records = reader.by_ref().collect::<Result<_, _>>()?;
+        let mut records = Vec::with_capacity(data.len() / USUAL_RECORD);
+        for record in reader.by_ref() {
+            records.push(record?);
+        }
         let Tail { makers, more_follow } = reader.tail();
         let (id, medium) = reader.fixed.unzip();
         Ok(Self { header: reader.header, id, medium, status: reader.status, records, makers, more_follow })

@@ -16,7 +16,9 @@ use crate::meter::{CivilTime, Quality, Reading, ValveState};
 
 /// The reading in the telegrams of one answer; `asked` stands for the identity where the meter gave none.
 pub(super) fn assemble(telegrams: &[Payload<'_>], profile: &Profile, asked: String, raw: Vec<u8>) -> Reading {
-    let records: Vec<&Record<'_>> = telegrams.iter().flat_map(|telegram| &telegram.records).collect();
+    let mut records: Vec<&Record<'_>> =
+        Vec::with_capacity(telegrams.iter().map(|telegram| telegram.records.len()).sum());
+    records.extend(telegrams.iter().flat_map(|telegram| &telegram.records));
     let mut gathering = Gathering::default();
     telegrams.iter().for_each(|telegram| gathering.doubt(telegram.status.quality()));
     for column in &profile.columns {

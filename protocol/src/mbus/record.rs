@@ -104,6 +104,7 @@ pub struct Records<'a> {
     cursor: Cursor<'a>,
     msb_first: bool,
     texts: TextPlace,
+    has_odd_text: bool,
     tail: Tail<'a>,
 }
 
@@ -121,7 +122,8 @@ impl<'a> Records<'a> {
     ///
     /// Where plain-text VIFs hold their text is found out by trying: the first place that reads cleanly to the end.
     pub fn new(data: &'a [u8], msb_first: bool) -> Self {
-        let with = |texts| Self { cursor: Cursor::new(data), msb_first, texts, tail: Tail::default() };
+        let with =
+            |texts| Self { cursor: Cursor::new(data), msb_first, texts, has_odd_text: false, tail: Tail::default() };
         if !data.contains(&PLAIN_TEXT) {
             return with(TextPlace::BeforeExtensions);
         }
@@ -136,15 +138,11 @@ impl<'a> Records<'a> {
 
     /// Whether all is readable and every plain text looks like text.
     fn reads_cleanly(mut self) -> bool {
-        while let Some(dif) = self.dif() {
-            if !self.read(dif).is_ok_and(|(_, vif, _)| !vif.is_odd_text) {
-                return false;
-            }
-        }
-        true
+        self.all(|record| record.is_ok()) && !self.has_odd_text
     }
 
     /// The DIF of the next record.
+    #[inline]
     fn dif(&mut self) -> Option<u8> {
         loop {
             match self.cursor.byte()? {
@@ -158,27 +156,30 @@ impl<'a> Records<'a> {
         }
     }
 
-    fn read(&mut self, dif: u8) -> Result<(Place, Vif<'a>, Value<'a>), RecordFault> {
+    #[inline]
+    fn read(&mut self, dif: u8) -> Result<Record<'a>, RecordFault> {
         if dif & 0x0F == 0x0F {
             return Err(RecordFault::Reserved);
         }
         let place = read_place(dif, &mut self.cursor)?;
         let vif = Vif::read(&mut self.cursor, self.texts)?;
         let value = value::read(dif & 0x0F, &vif, self.msb_first, &mut self.cursor)?;
-        Ok((place, vif, value))
+        self.has_odd_text |= vif.is_odd_text;
+        Ok(Record::new(place, vif, value))
     }
 }
 
 impl<'a> Iterator for Records<'a> {
     type Item = Result<Record<'a>, RecordFault>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let dif = self.dif()?;
         let read = self.read(dif);
         if read.is_err() {
             self.cursor = Cursor::new(&[]);
         }
-        Some(read.map(|(place, vif, value)| Record::new(place, vif, value)))
+        Some(read)
     }
 }
 
@@ -192,6 +193,7 @@ pub(super) fn skip_block<'a>(cursor: &mut Cursor<'a>) -> Option<(u8, &'a [u8])> 
     Some((dif & 0x0F, from.get(..from.len() - cursor.rest().len())?))
 }
 
+#[inline]
 fn read_place(dif: u8, cursor: &mut Cursor<'_>) -> Result<Place, RecordFault> {
     let mut place = Place { function: function(dif), storage: u64::from(dif >> 6 & 1), ..Place::CURRENT };
     let mut last = dif;

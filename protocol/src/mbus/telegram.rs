@@ -8,7 +8,7 @@
 //!
 //! Promises: what is kept reads without a fault. Refuses: half of a list.
 
-use super::compact::Formats;
+use super::compact::{CompactFault, Formats};
 use super::frame::ci;
 use super::payload::{Payload, Reader};
 use super::selection::Selection;
@@ -31,14 +31,19 @@ pub(super) enum Arrival {
 }
 
 impl Telegram {
-    /// Takes the data behind control information `kind`; `None` where they cannot be read.
-    pub(super) fn take(kind: u8, data: &[u8], formats: &mut Formats) -> Option<Arrival> {
+    /// Takes the data behind control information `kind`, which came after `earlier`; `None` where they cannot be read.
+    pub(super) fn take(kind: u8, data: &[u8], earlier: &[Self], formats: &mut Formats) -> Option<Arrival> {
         if matches!(kind, ci::FORMAT..=ci::FORMAT_LONG) {
             return formats.learn(kind, data).map(|_| Arrival::Format);
         }
         if let Some(whole) = Self::whole(kind, data) {
-            formats.learn(kind, data);
             return Some(Arrival::Telegram(whole));
+        }
+        // Full frames tell a format as well, but who learned from each of them would work for hardly anyone.
+        if matches!(formats.expand(kind, data), Err(CompactFault::UnknownFormat(_))) {
+            for telegram in earlier {
+                formats.learn(telegram.kind, &telegram.data);
+            }
         }
         let (kind, data) = formats.expand(kind, data).ok()?;
         Self::whole(kind, &data).map(Arrival::Telegram)

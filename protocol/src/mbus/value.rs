@@ -51,6 +51,7 @@ impl fmt::Display for Value<'_> {
 
 /// Reads the value of `coding` (the low four bits of DIF) at `cursor`. In mode 2 (`msb_first`) the most significant
 /// byte comes first.
+#[inline]
 pub(super) fn read<'a>(
     coding: u8,
     vif: &Vif<'_>,

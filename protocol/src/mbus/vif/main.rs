@@ -5,6 +5,7 @@
 use super::{Meaning, Vif, span_unit};
 use crate::amount::Unit;
 
+#[inline]
 pub(super) fn entry(code: u8) -> Vif<'static> {
     match code {
         0x00..=0x1F => identification(code),

@@ -97,6 +97,7 @@ pub struct Vif<'a> {
 }
 
 impl<'a> Vif<'a> {
+    #[inline]
     pub(super) const fn new(meaning: Meaning, name: &'static str, unit: Unit, exp10: i32) -> Self {
         let (name, symbol) = (Name::Standard(name), unit.base().0);
         Self {
@@ -114,6 +115,7 @@ impl<'a> Vif<'a> {
     }
 
     /// A number no column has.
+    #[inline]
     const fn other(name: &'static str, symbol: &'static str, exp10: i32) -> Self {
         let mut vif = Self::new(Meaning::Other, name, Unit::Plain, exp10);
         vif.symbol = symbol;
@@ -152,6 +154,7 @@ impl<'a> Vif<'a> {
     }
 
     /// Reads the block at `cursor`.
+    #[inline]
     pub fn read(cursor: &mut Cursor<'a>, texts: TextPlace) -> Result<Self, RecordFault> {
         let first = cursor.byte().ok_or(RecordFault::Cut)?;
         match first {
@@ -168,6 +171,7 @@ impl<'a> Vif<'a> {
     }
 
     /// Applies the VIFEs behind `previous`, while bit 7 says that there is another; `is_makers` steps over them.
+    #[inline]
     fn read_extensions(
         mut self,
         previous: u8,

@@ -5,6 +5,7 @@
 use super::{Meaning, Vif, span_unit};
 use crate::amount::Unit;
 
+#[inline]
 pub(super) fn entry(code: u8) -> Vif<'static> {
     let n = i32::from(code & 0b111);
     let nn = i32::from(code & 0b11);
