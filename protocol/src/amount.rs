@@ -11,17 +11,6 @@
 /// The most binary or decimal places written out: more than a real32 and any chain of factors have.
 const MOST_SHIFT: u32 = 256;
 
-/// Powers of ten in 64 bits, from the first on.
-const TENS: [i64; 19] = {
-    let mut tens = [1; 19];
-    let mut exponent = 1;
-    while exponent < tens.len() {
-        tens[exponent] = 10 * tens[exponent - 1];
-        exponent += 1;
-    }
-    tens
-};
-
 /// A unit on the wire: what it measures is its dimension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Unit {
@@ -202,7 +191,7 @@ impl Amount {
     /// The same in 64 bits, where these hold every step: almost always, and several times as quick.
     fn fixed_narrow(&self) -> Option<Fixed> {
         let (times, over) = self.unit.in_fixed();
-        let ten = |exponent: i32| TENS.get(usize::try_from(exponent).unwrap_or(0)).copied();
+        let ten = |exponent: i32| 10_i64.checked_pow(u32::try_from(exponent).unwrap_or(0));
         let top = i64::try_from(self.mantissa).ok().filter(|_| self.exp2 == 0)?;
         let top = top.checked_mul(times as i64)?.checked_mul(ten(self.exp10)?)?;
         let bottom = ten(self.exp10.checked_neg()?)?.checked_mul(over as i64)?;
