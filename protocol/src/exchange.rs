@@ -41,7 +41,7 @@ impl Exchange {
     /// the valve has arrived is a later [`Exchange::read`].
     pub fn perform(target: &Target, action: Action) -> Self {
         let tower = match target.address {
-            Address::MbusPrimary(_) | Address::MbusSecondary { .. } => {
+            Address::MbusPrimary(_) | Address::MbusSecondary { .. } | Address::MbusEnhanced { .. } => {
                 Tower::Mbus(mbus::exchange::Dialogue::new(target, action))
             }
             Address::Cjt188(_) => Tower::Cjt188(cjt188::exchange::Dialogue::new(target, action)),

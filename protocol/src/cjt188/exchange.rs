@@ -232,7 +232,7 @@ impl Dialogue {
     const fn address(&self) -> [u8; 7] {
         match self.target.address {
             Address::Cjt188(address) => address,
-            Address::MbusPrimary(_) | Address::MbusSecondary { .. } | Address::ModbusUnit(_) => frame::ANYONE,
+            _ => frame::ANYONE,
         }
     }
 }

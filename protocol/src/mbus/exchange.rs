@@ -178,7 +178,11 @@ impl Dialogue {
     fn handle_frame(&mut self, frame: Frame) {
         match (self.stage, frame) {
             (Stage::Reset, Frame::Ack) => self.pass(if self.is_secondary() { Stage::Select } else { self.asking() }),
-            (Stage::Select, Frame::Ack) => self.pass(self.asking()),
+            (Stage::Select, Frame::Ack) => {
+                // What is asked next must not look like a repeat of the selection.
+                self.fcb = !self.selects_with_count();
+                self.pass(self.asking());
+            }
             (Stage::Command, Frame::Ack) => self.finish(Answer::Accepted { valve: None }),
             (Stage::Read | Stage::Command, Frame::Long { control, address, ci, data })
                 if control & control::KIND == control::RSP_UD =>
@@ -337,11 +341,23 @@ impl Dialogue {
             Stage::Read => Frame::Short { control: control::REQ_UD2 | count, address },
             // Some slaves take a selection only with the frame count bit clear; the last repeat is for the others.
             Stage::Select => {
-                let data = self.selection().map(|selection| selection.encode().to_vec()).unwrap_or_default();
-                let count = if self.repeated > 1 && self.repeats == 0 { control::FCB } else { 0 };
-                send(control::SND_UD | count, ci::SELECT, data)
+                let count = if self.selects_with_count() { control::FCB } else { 0 };
+                send(control::SND_UD | count, ci::SELECT, self.selecting())
             }
             Stage::Command => send(control::SND_UD | count, ci::SEND, self.command().unwrap_or_default()),
+        }
+    }
+
+    /// Whether the selection of this try has the frame count bit set.
+    const fn selects_with_count(&self) -> bool {
+        self.repeated > 1 && self.repeats == 0
+    }
+
+    /// The data that select the meter, by its fabrication number where its address names one.
+    fn selecting(&self) -> Vec<u8> {
+        match (self.selection(), self.target.address) {
+            (Some(selection), Address::MbusEnhanced { fabrication, .. }) => selection.encode_enhanced(fabrication),
+            (selection, _) => selection.map(|selection| selection.encode().to_vec()).unwrap_or_default(),
         }
     }
 
@@ -384,22 +400,23 @@ impl Dialogue {
     }
 
     const fn is_secondary(&self) -> bool {
-        matches!(self.target.address, Address::MbusSecondary { .. })
+        matches!(self.target.address, Address::MbusSecondary { .. } | Address::MbusEnhanced { .. })
     }
 
     const fn primary(&self) -> u8 {
         match self.target.address {
             Address::MbusPrimary(primary) => primary,
-            Address::MbusSecondary { .. } | Address::Cjt188(_) | Address::ModbusUnit(_) => frame::SELECTED,
+            _ => frame::SELECTED,
         }
     }
 
     const fn selection(&self) -> Option<Selection> {
         match self.target.address {
-            Address::MbusSecondary { id, manufacturer, version, medium } => {
+            Address::MbusSecondary { id, manufacturer, version, medium }
+            | Address::MbusEnhanced { id, manufacturer, version, medium, .. } => {
                 Some(Selection { id, manufacturer, version, medium })
             }
-            Address::MbusPrimary(_) | Address::Cjt188(_) | Address::ModbusUnit(_) => None,
+            _ => None,
         }
     }
 }
