@@ -132,6 +132,21 @@ fn of_two_meters_with_one_secondary_address_the_fabrication_number_selects_one()
     assert_eq!(nobody, Answer::Lost(LineFault::Silent));
 }
 
+#[test]
+fn a_meter_that_does_not_look_at_the_fabrication_number_is_told_by_the_one_it_says() {
+    let mut slave = Slave::new(2);
+    let address = Address::MbusEnhanced { id: ID, manufacturer: KAM, version: 1, medium: 4, fabrication: 1 };
+    // It takes the selection for the plain one.
+    let answer = read(address, 0, |request| match request {
+        [0x68, 17, 17, 0x68, ..] => {
+            let plain = Selection { id: ID, manufacturer: KAM, version: 1, medium: 4 }.encode().to_vec();
+            slave.hear(&Frame::Long { control: 0x53, address: SELECTED, ci: ci::SELECT, data: plain }.encode())
+        }
+        _ => slave.hear(request),
+    });
+    assert_eq!(answer, Answer::Lost(LineFault::WrongMeter));
+}
+
 /// A slave at primary address 5 that acknowledges and then says these telegrams in turn.
 fn says(telegrams: Vec<(u8, Vec<u8>)>) -> impl FnMut(&[u8]) -> Vec<u8> {
     let (mut next, mut count_bit) = (telegrams.into_iter().cycle(), None);

@@ -21,6 +21,7 @@ use super::profile::Profile;
 use super::reading;
 use super::selection::Selection;
 use super::telegram::{Arrival, Telegram};
+use crate::bytes::packed_bcd;
 use crate::dialogue::{Answer, LineFault, Refusal, Step, Target};
 use crate::meter::{Action, Address, Quality};
 use crate::profile;
@@ -224,7 +225,7 @@ impl Dialogue {
     }
 
     fn handle_telegram(&mut self, telegram: Telegram, frame: &Frame) {
-        if self.selection().is_some_and(|selection| !telegram.is_from(&selection)) {
+        if !self.is_of_asked(&telegram) {
             return self.note(LineFault::WrongMeter);
         }
         if self.telegrams.last().is_some_and(|last| last.records() == telegram.records()) {
@@ -397,6 +398,16 @@ impl Dialogue {
     fn is_from_asked(&self, address: u8) -> bool {
         let asked = self.primary();
         address == asked || asked == frame::ANYONE || asked == frame::SELECTED
+    }
+
+    /// Whether what a telegram says of its sender is what was selected; where it says nothing, the selection stands.
+    fn is_of_asked(&self, telegram: &Telegram) -> bool {
+        let asked = match self.target.address {
+            Address::MbusEnhanced { fabrication, .. } => packed_bcd(fabrication.into()).map(u64::cast_signed),
+            _ => None,
+        };
+        let is_other = asked.zip(telegram.fabrication()).is_some_and(|(asked, said)| asked != said);
+        !is_other && self.selection().is_none_or(|selection| telegram.is_from(&selection))
     }
 
     const fn is_secondary(&self) -> bool {

@@ -11,7 +11,10 @@
 use super::compact::{CompactFault, Formats};
 use super::frame::ci;
 use super::payload::{Payload, Reader};
+use super::record::Place;
 use super::selection::Selection;
+use super::value::Value;
+use super::vif::Meaning;
 
 /// A readable telegram.
 #[derive(Debug, Clone)]
@@ -65,6 +68,16 @@ impl Telegram {
     /// Whether what it says of its sender fits `selection`; one that says nothing of it does.
     pub(super) fn is_from(&self, selection: &Selection) -> bool {
         self.payload().is_some_and(|payload| payload.is_from(selection))
+    }
+
+    /// The fabrication number among its records.
+    pub(super) fn fabrication(&self) -> Option<i64> {
+        let records = self.payload()?.records;
+        let record = records.iter().find(|record| record.is(Meaning::FabricationNumber, Place::CURRENT))?;
+        match &record.value {
+            Value::Number(amount) => amount.fixed().map(|fixed| fixed.value),
+            _ => None,
+        }
     }
 
     /// The bytes behind its header: what tells one telegram from the next.

@@ -197,6 +197,22 @@ mod tests {
     }
 
     #[test]
+    fn a_binary_value_of_length_zero_is_nothing_and_does_not_underflow() {
+        for lvar in [0xE0, 0xC0, 0xD0, 0x00] {
+            assert_eq!(variable(&[lvar, 9]), (Ok(Value::Nothing), 1), "{lvar:02X}");
+        }
+        assert_eq!(Octets::new(&[], false).signed(), None);
+    }
+
+    #[test]
+    fn a_number_wider_than_sixty_four_bits_is_written_from_its_most_significant_byte_on() {
+        // Table 5, LVAR F0: a binary number of 16 bytes, the least significant first.
+        let wide: Vec<u8> = std::iter::once(0xF0).chain(1..=16).collect();
+        let shown = variable(&wide).0.map(|value| value.to_string());
+        assert_eq!(shown.as_deref(), Ok("10 0F 0E 0D 0C 0B 0A 09 08 07 06 05 04 03 02 01"));
+    }
+
+    #[test]
     fn a_reserved_or_cut_variable_length_is_refused() {
         for lvar in [0xCA, 0xCF, 0xDA, 0xDF, 0xF7, 0xFF] {
             assert_eq!(variable(&[&[lvar][..], &[0; 99]].concat()).0, Err(RecordFault::Reserved), "{lvar:02X}");
