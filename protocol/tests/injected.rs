@@ -1,7 +1,9 @@
 //! Heartbeats and noise at every place of every known M-Bus and Modbus answer never make a wrong reading.
-#![allow(clippy::panic, reason = "a test says what disagrees")]
+#![allow(clippy::panic, clippy::disallowed_methods, reason = "a test says what disagrees, and reads files")]
 
 mod common;
+
+use std::path::PathBuf;
 
 use common::inject::{Ends, injected, lost, never_wrong};
 use common::{bytes, converse, target, telegrams, text};
@@ -10,8 +12,7 @@ use protocol::exchange::{Answer, Exchange, LineFault, Target};
 use protocol::mbus::frame::{Frame, Scanner};
 use protocol::mbus::header::{Header, Status, manufacturer};
 use protocol::mbus::reply::ReplyBuilder;
-use protocol::meter::{Action, Address, Quantity, Reading};
-use protocol::modbus::profile;
+use protocol::meter::{Address, Quantity, Reading};
 
 /// The known M-Bus answers that are readings: name, primary address, bytes, the reading.
 fn mbus() -> Vec<(String, Address, Vec<u8>, Reading)> {
@@ -164,28 +165,47 @@ fn two_changes_that_cancel_pass_a_sum_of_eight_bits_and_what_else_is_checked_sti
     }
 }
 
-/// The answers in the profiles of Modbus models, as they are and disturbed.
+/// The answers to reads in the files of Modbus models, by the name of each.
+fn known_modbus() -> Vec<(String, Vec<Vec<u8>>)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("profiles");
+    let files = std::fs::read_dir(folder).expect("profiles").map(|entry| entry.expect("a file").path());
+    let mut known = Vec::new();
+    for path in files.filter(|path| path.to_string_lossy().contains("modbus-")) {
+        let file: toml::Table = std::fs::read_to_string(path).expect("a file").parse().expect("a profile");
+        let name = file.get("name").and_then(toml::Value::as_str).expect("a name").to_owned();
+        let goldens = file.get("golden").and_then(toml::Value::as_array).into_iter().flatten();
+        let reads = goldens.filter(|golden| golden.get("action").and_then(toml::Value::as_str) == Some("read-now"));
+        known.extend(reads.map(|golden| (name.clone(), replies(golden))));
+    }
+    assert!(known.len() >= 3, "{} known Modbus dialogues", known.len());
+    known
+}
+
+/// The second of each pair of telegrams.
+fn replies(golden: &toml::Value) -> Vec<Vec<u8>> {
+    let pairs = golden.get("telegrams").and_then(toml::Value::as_array).into_iter().flatten();
+    pairs.map(|pair| bytes(pair.get(1).and_then(toml::Value::as_str).expect("a reply"))).collect()
+}
+
+/// The known answers of Modbus models, as they are and disturbed.
 fn modbus(disturb: impl Fn(&[u8]) -> Vec<(String, Vec<u8>)>) -> Ends {
     let mut ends = Ends::new();
-    for profile in profile::all() {
-        let wanted = Target { profile: Some(profile.name.clone()), ..target(Address::ModbusUnit(1), 0) };
-        for golden in profile.golden.iter().filter(|golden| golden.action.parse() == Ok(Action::ReadNow)) {
-            let answers: Vec<Vec<u8>> = golden.telegrams.iter().map(|[_, reply]| bytes(reply)).collect();
-            let replay = |nth: usize, bad: &[u8]| {
-                let mut told = 0;
-                let answers = &answers;
-                let bad = bad.to_vec();
-                move |_: &[u8]| {
-                    told += 1;
-                    if told == nth { bad.clone() } else { answers.get(told - 1).cloned().unwrap_or_default() }
-                }
-            };
-            let begin = || Exchange::read(&wanted);
-            let Answer::Reading(truth) = converse(&mut begin(), replay(0, &[])).0 else { panic!("{}", profile.name) };
-            for (nth, wire) in answers.iter().enumerate() {
-                for (what, bad) in disturb(wire) {
-                    never_wrong(&(&profile.name, what), &truth, &mut ends, &begin, replay(nth + 1, &bad));
-                }
+    for (name, answers) in known_modbus() {
+        let wanted = Target { profile: Some(name.clone()), ..target(Address::ModbusUnit(1), 0) };
+        let replay = |nth: usize, bad: &[u8]| {
+            let mut told = 0;
+            let answers = &answers;
+            let bad = bad.to_vec();
+            move |_: &[u8]| {
+                told += 1;
+                if told == nth { bad.clone() } else { answers.get(told - 1).cloned().unwrap_or_default() }
+            }
+        };
+        let begin = || Exchange::read(&wanted);
+        let Answer::Reading(truth) = converse(&mut begin(), replay(0, &[])).0 else { panic!("{name}") };
+        for (nth, wire) in answers.iter().enumerate() {
+            for (what, bad) in disturb(wire) {
+                never_wrong(&(&name, what), &truth, &mut ends, &begin, replay(nth + 1, &bad));
             }
         }
     }

@@ -13,17 +13,16 @@
 
 use std::time::Duration;
 
+use super::asked::Asked;
 use super::compact::Formats;
 use super::frame::{self, Frame, FrameFault, Scanner, ci, control};
 use super::kind;
 use super::payload::application_error;
 use super::profile::Profile;
 use super::reading;
-use super::selection::Selection;
 use super::telegram::{Arrival, Telegram};
-use crate::bytes::packed_bcd;
 use crate::dialogue::{Answer, LineFault, Refusal, Step, Target};
-use crate::meter::{Action, Address, Quality};
+use crate::meter::{Action, Quality};
 use crate::profile;
 
 /// The most telegrams joined into one answer: some meters announce more for ever.
@@ -106,7 +105,7 @@ impl Dialogue {
             late: 0,
             raw: Vec::new(),
         };
-        if dialogue.selection().is_some() {
+        if dialogue.asked().is_secondary() {
             dialogue.stage = Stage::Select;
         }
         if let Some(why) = dialogue.impossible() {
@@ -178,7 +177,9 @@ impl Dialogue {
 
     fn handle_frame(&mut self, frame: Frame) {
         match (self.stage, frame) {
-            (Stage::Reset, Frame::Ack) => self.pass(if self.is_secondary() { Stage::Select } else { self.asking() }),
+            (Stage::Reset, Frame::Ack) => {
+                self.pass(if self.asked().is_secondary() { Stage::Select } else { self.asking() });
+            }
             (Stage::Select, Frame::Ack) => {
                 // What is asked next must not look like a repeat of the selection.
                 self.fcb = !self.selects_with_count();
@@ -190,13 +191,13 @@ impl Dialogue {
             {
                 self.handle_reply(control, address, ci, data);
             }
-            (_, Frame::Long { address, .. }) if !self.is_from_asked(address) => self.note(LineFault::WrongMeter),
+            (_, Frame::Long { address, .. }) if !self.asked().speaks_as(address) => self.note(LineFault::WrongMeter),
             (_, Frame::Ack | Frame::Short { .. } | Frame::Long { .. }) => self.note(LineFault::Garbled),
         }
     }
 
     fn handle_reply(&mut self, control: u8, address: u8, ci: u8, data: Vec<u8>) {
-        if !self.is_from_asked(address) {
+        if !self.asked().speaks_as(address) {
             return self.note(LineFault::WrongMeter);
         }
         if let Some(code) = kind::error_code(ci, &data) {
@@ -225,7 +226,7 @@ impl Dialogue {
     }
 
     fn handle_telegram(&mut self, telegram: Telegram, frame: &Frame) {
-        if !self.is_of_asked(&telegram) {
+        if !self.asked().is_sender_of(&telegram) {
             return self.note(LineFault::WrongMeter);
         }
         if self.telegrams.last().is_some_and(|last| last.records() == telegram.records()) {
@@ -295,7 +296,7 @@ impl Dialogue {
             self.phase = Phase::Speak;
         } else if !self.recovered && matches!(self.stage, Stage::Read | Stage::Command) {
             self.recover();
-        } else if self.recovered && self.stage == Stage::Reset && self.is_secondary() {
+        } else if self.recovered && self.stage == Stage::Reset && self.asked().is_secondary() {
             self.enter(Stage::Select);
         } else {
             self.finish(Answer::Lost(self.worst));
@@ -319,7 +320,7 @@ impl Dialogue {
 
     /// Keeps the most telling fault.
     fn note(&mut self, fault: LineFault) {
-        let wild = self.selection().is_some_and(|selection| selection.is_wild());
+        let wild = self.asked().selection().is_some_and(|selection| selection.is_wild());
         let fault = if wild && fault == LineFault::Garbled { LineFault::Collision } else { fault };
         let weight = |fault: LineFault| match fault {
             LineFault::Silent => 0,
@@ -334,7 +335,7 @@ impl Dialogue {
     }
 
     fn request(&self) -> Frame {
-        let address = self.primary();
+        let address = self.asked().primary();
         let count = if self.fcb { control::FCB } else { 0 };
         let send = |control, ci, data| Frame::Long { control, address, ci, data };
         match self.stage {
@@ -343,7 +344,7 @@ impl Dialogue {
             // Some slaves take a selection only with the frame count bit clear; the last repeat is for the others.
             Stage::Select => {
                 let count = if self.selects_with_count() { control::FCB } else { 0 };
-                send(control::SND_UD | count, ci::SELECT, self.selecting())
+                send(control::SND_UD | count, ci::SELECT, self.asked().selecting())
             }
             Stage::Command => send(control::SND_UD | count, ci::SEND, self.command().unwrap_or_default()),
         }
@@ -352,14 +353,6 @@ impl Dialogue {
     /// Whether the selection of this try has the frame count bit set.
     const fn selects_with_count(&self) -> bool {
         self.repeated > 1 && self.repeats == 0
-    }
-
-    /// The data that select the meter, by its fabrication number where its address names one.
-    fn selecting(&self) -> Vec<u8> {
-        match (self.selection(), self.target.address) {
-            (Some(selection), Address::MbusEnhanced { fabrication, .. }) => selection.encode_enhanced(fabrication),
-            (selection, _) => selection.map(|selection| selection.encode().to_vec()).unwrap_or_default(),
-        }
     }
 
     fn command(&self) -> Option<Vec<u8>> {
@@ -395,39 +388,7 @@ impl Dialogue {
         timing.characters(bytes) + ANSWER_FIXED + timing.extra
     }
 
-    fn is_from_asked(&self, address: u8) -> bool {
-        let asked = self.primary();
-        address == asked || asked == frame::ANYONE || asked == frame::SELECTED
-    }
-
-    /// Whether what a telegram says of its sender is what was selected; where it says nothing, the selection stands.
-    fn is_of_asked(&self, telegram: &Telegram) -> bool {
-        let asked = match self.target.address {
-            Address::MbusEnhanced { fabrication, .. } => packed_bcd(fabrication.into()).map(u64::cast_signed),
-            _ => None,
-        };
-        let is_other = asked.zip(telegram.fabrication()).is_some_and(|(asked, said)| asked != said);
-        !is_other && self.selection().is_none_or(|selection| telegram.is_from(&selection))
-    }
-
-    const fn is_secondary(&self) -> bool {
-        matches!(self.target.address, Address::MbusSecondary { .. } | Address::MbusEnhanced { .. })
-    }
-
-    const fn primary(&self) -> u8 {
-        match self.target.address {
-            Address::MbusPrimary(primary) => primary,
-            _ => frame::SELECTED,
-        }
-    }
-
-    const fn selection(&self) -> Option<Selection> {
-        match self.target.address {
-            Address::MbusSecondary { id, manufacturer, version, medium }
-            | Address::MbusEnhanced { id, manufacturer, version, medium, .. } => {
-                Some(Selection { id, manufacturer, version, medium })
-            }
-            _ => None,
-        }
+    const fn asked(&self) -> Asked {
+        Asked(self.target.address)
     }
 }

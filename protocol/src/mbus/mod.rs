@@ -12,6 +12,7 @@
 //! to this frame: one that was injected or lost moves the stop byte away. Two changes that cancel inside one value pass
 //! all of these; only the values before and behind it can tell.
 
+mod asked;
 pub mod compact;
 pub mod exchange;
 pub mod fault;
