@@ -59,6 +59,11 @@ pub fn alarm_bits(kind: u8, data: &[u8]) -> Option<u8> {
     Some(data.get(header).copied().unwrap_or(0))
 }
 
+/// Whether data of this kind and length are a compact frame.
+pub const fn is_compact(kind: u8, length: usize) -> bool {
+    matches!(kind, ci::COMPACT | ci::COMPACT_SHORT) || kind == ci::FIXED && length != super::fixed::LENGTH
+}
+
 /// Bytes of header in a compact frame of this kind.
 pub(super) const fn compact_header(kind: u8) -> Option<usize> {
     match kind {

@@ -191,7 +191,7 @@ fn explain_records(data: &[u8], records: &[Record<'_>], cutter: &mut Cutter<'_>)
 }
 
 fn shown(record: &Record<'_>) -> String {
-    let text = format!("{} {} {}", words::quantity(record.name), record.value, record.unit);
+    let text = format!("{} {} {}", words::quantity(&record.name), record.value, record.unit);
     text.trim_end().to_owned()
 }
 
@@ -261,7 +261,7 @@ fn quantity(block: &[u8]) -> String {
     let block = ended(block);
     let Some(vif) = prefix(&block) else { return "unknown".to_owned() };
     let unit = if vif.symbol.is_empty() { String::new() } else { format!(", 10^{} {}", vif.exp10, vif.symbol) };
-    format!("{}{unit}", words::quantity(vif.name))
+    format!("{}{unit}", words::quantity(&vif.name))
 }
 
 /// The block as if its last byte here were its last.

@@ -3,8 +3,9 @@
 //! Promises: every record with its bytes; a value that is marked invalid is null with its error. Refuses: requests and
 //! acknowledgements, which carry no values.
 
+use protocol::mbus::compact::Formats;
 use protocol::mbus::frame::{Frame, ci};
-use protocol::mbus::kind::error_code;
+use protocol::mbus::kind::{error_code, is_compact};
 use protocol::mbus::payload::{Payload, PayloadFault, application_error};
 use protocol::mbus::record::Record;
 use protocol::mbus::value::Value;
@@ -21,7 +22,7 @@ const BEFORE: usize = 7;
 type Fields = Vec<(&'static str, Json)>;
 
 /// The fields of a reply, and its rows for people.
-pub(super) fn reply(frame: &Frame) -> Result<(Fields, String), Fault> {
+pub(super) fn reply(frame: &Frame, formats: &mut Formats) -> Result<(Fields, String), Fault> {
     let no_answer = || Fault::new("no-answer", "a request or acknowledgement: a meter's answer is needed", 0);
     let Frame::Long { address, ci: kind, data, .. } = frame else { return Err(no_answer()) };
     if frame.is_from_master() {
@@ -29,6 +30,11 @@ pub(super) fn reply(frame: &Frame) -> Result<(Fields, String), Fault> {
     }
     if let Some(code) = error_code(*kind, data) {
         return Err(Fault::new("refused", format!("the meter refuses: {}", application_error(code)), BEFORE));
+    }
+    let expanded = expand(*kind, data, formats)?;
+    let (kind, data) = expanded.as_ref().map_or((kind, data), |(kind, data)| (kind, data));
+    if let Some(signature) = formats.learn(*kind, data).filter(|_| matches!(*kind, ci::FORMAT..=ci::FORMAT_LONG)) {
+        return Ok(told(*address, signature));
     }
     let payload = Payload::parse(*kind, data).map_err(|fault| undecodable(fault, *kind, data))?;
     let raws = raws(*kind, data);
@@ -42,6 +48,22 @@ pub(super) fn reply(frame: &Frame) -> Result<(Fields, String), Fault> {
         ("more_records_follow", Json::Bool(payload.more_follow)),
     ];
     Ok((fields, table(*address, &payload)))
+}
+
+/// The full frame behind a compact one.
+fn expand(kind: u8, data: &[u8], formats: &Formats) -> Result<Option<(u8, Vec<u8>)>, Fault> {
+    if !is_compact(kind, data.len()) {
+        return Ok(None);
+    }
+    let expanded = formats.expand(kind, data);
+    expanded.map(Some).map_err(|fault| Fault::new("undecodable", fault.to_string(), BEFORE - 1))
+}
+
+/// What a format frame tells.
+fn told(address: u8, signature: u16) -> (Fields, String) {
+    let format = format!("{signature:04X}");
+    let text = format!("mbus address {address} tells format {format}");
+    (vec![("protocol", Json::text("mbus")), ("address", Json::number(address)), ("format", Json::text(format))], text)
 }
 
 fn undecodable(fault: PayloadFault, kind: u8, data: &[u8]) -> Fault {
@@ -109,7 +131,7 @@ fn record(record: &Record, raw: &[u8]) -> Json {
         ("tariff", Json::number(record.place.tariff)),
         ("subunit", Json::number(record.place.subunit)),
         ("function", Json::text(words::function(record.place.function))),
-        ("quantity", Json::text(words::quantity(record.name))),
+        ("quantity", Json::text(words::quantity(&record.name))),
         ("unit", Json::text(record.unit)),
         ("value", value(&record.value)),
         ("raw", Json::text(hex(raw))),
@@ -134,7 +156,7 @@ fn table(address: u8, payload: &Payload) -> String {
     rows.extend(payload.records.iter().map(|record| {
         let place = record.place;
         let notes = record.notes;
-        let name = words::quantity(record.name);
+        let name = words::quantity(&record.name);
         let text = format!(
             "  {:<14} {:>4} {:>3} {:>3}  {name:<28} {} {} {notes}",
             words::function(place.function),

@@ -6,7 +6,7 @@ use protocol::mbus::record::Function;
 use protocol::mbus::vif::Name;
 
 /// The name of a record's quantity.
-pub(super) fn quantity(name: Name<'_>) -> String {
+pub(super) fn quantity(name: &Name<'_>) -> String {
     match name {
         Name::Plain(text) => text.to_string(),
         Name::Standard("Time point (date)") => "date".to_owned(),
@@ -77,11 +77,11 @@ mod tests {
 
     #[test]
     fn names_are_snake_case_and_texts_stay() {
-        let named = |name: &'static str| quantity(Name::Standard(name));
+        let named = |name: &'static str| quantity(&Name::Standard(name));
         assert_eq!(named("Temperature difference"), "temperature_difference");
         assert_eq!(named("First storage # for cyclic storage"), "first_storage_number_for_cyclic_storage");
         let text = Vif::read(&mut Cursor::new(&[0x7C, 3, b'H', b'R', b'%']), TextPlace::Either).map(|vif| vif.name);
-        assert_eq!(text.map(quantity).as_deref(), Ok("%RH"));
+        assert_eq!(text.map(|name| quantity(&name)).as_deref(), Ok("%RH"));
         assert_eq!(manufacturer(0x2C2D), "KAM");
     }
 }
