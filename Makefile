@@ -11,6 +11,7 @@ CARGO ?= cargo
 DENY = PATH="$(CURDIR)/.tools/bin:$$PATH" cargo-deny --locked
 # Arguments for the demo: make demo ARGS="--exit-after 60s"
 ARGS ?=
+FUZZ_SECONDS ?= 600
 
 .PHONY: help
 help: ## this list
@@ -21,7 +22,7 @@ demo: needs-mariadb release ## a cluster with 800 simulated meters on this machi
 	./target/release/hearth demo $(ARGS)
 
 .PHONY: test
-test: tools check interop release smoke ## installs what is missing and runs everything CI runs
+test: tools check interop release smoke fuzz-short ## installs what is missing and runs everything CI runs
 
 .PHONY: check
 check: fmt clippy deny doc tests ## format, lints, licences, documentation and all tests; edits nothing
@@ -62,8 +63,20 @@ release: needs-compiler ## target/release/hearth, and the simulated meters besid
 smoke: release ## the released programs in a short demo
 	./target/release/hearth demo --exit-after 20s
 
+.PHONY: fuzz
+fuzz: needs-compiler needs-fuzz ## what must hold of any bytes, 10 minutes for each target (FUZZ_SECONDS says otherwise)
+	@bash .ci/fuzz $(FUZZ_SECONDS)
+
+.PHONY: fuzz-short
+fuzz-short: needs-compiler needs-fuzz ## the same, 8 seconds for each target
+	@bash .ci/fuzz 8
+
+.PHONY: bench-decode
+bench-decode: needs-compiler ## ns a telegram, from its bytes to scaled values, over the telegrams of real meters
+	$(CARGO) bench --quiet --locked -p protocol --bench decode
+
 .PHONY: bench
-bench: bench-efficiency bench-failover ## every measurement below, one after the other
+bench: bench-decode bench-efficiency bench-failover ## every measurement, one after the other (about 20 minutes)
 
 .PHONY: bench-efficiency
 bench-efficiency: release ## 60 meters on lines of 300, 2400 and 9600 bit/s: how much of the lines' time is used (about 11 minutes)
@@ -78,8 +91,8 @@ audit: needs-deny ## known vulnerabilities of what we depend on; needs the netwo
 	$(DENY) check advisories
 
 .PHONY: tools
-tools: needs-compiler needs-mariadb needs-deny ## installs what check and demo need: by apt, and into .tools
+tools: needs-compiler needs-mariadb needs-deny needs-fuzz ## installs what check and demo need: by apt, and into .tools
 
-.PHONY: needs-compiler needs-mariadb needs-deny
-needs-compiler needs-mariadb needs-deny: needs-%:
+.PHONY: needs-compiler needs-mariadb needs-deny needs-fuzz
+needs-compiler needs-mariadb needs-deny needs-fuzz: needs-%:
 	@bash .ci/need $*

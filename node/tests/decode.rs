@@ -57,6 +57,22 @@ fn modbus_requests_replies_and_exceptions_are_told_by_themselves_and_with_every_
 }
 
 #[test]
+fn a_compact_frame_is_told_by_the_format_that_came_before_it_and_refused_without() {
+    // Kamstrup Multical 21, id 76348799: a full frame, its format, and a compact frame of the same values.
+    let full = "681A1A6808057802FF207100041308190000441308190000615B7F616713DD16";
+    let format = "681111680805690DEDA802FF2004134413615B61672B16";
+    let compact = "68131368080579EDA86AB6710008190000081900007F138016";
+    for before in [full, format] {
+        let (code, text) = decode(&[&[before, compact].concat()]);
+        assert_eq!(code, Some(0), "{text}");
+        let told = text.lines().last().unwrap_or_default();
+        assert!(told.contains(r#""quantity":"volume","unit":"m3","value":6.408"#), "{text}");
+    }
+    let (code, text) = decode(&[compact]);
+    assert!(code == Some(1) && text.contains("compact frame of format A8ED"), "{text}");
+}
+
+#[test]
 fn a_wrong_checksum_half_a_telegram_noise_and_nothing_are_told_apart() {
     let wrong = WATER.replace("D316", "D216");
     for (hex, told, offset) in [

@@ -141,11 +141,13 @@ pub struct Fixed {
 
 impl Amount {
     /// `mantissa x 10^exp10` of `unit`.
+    #[inline]
     pub fn decimal(mantissa: i64, exp10: i32, unit: Unit) -> Self {
         Self { mantissa: mantissa.into(), exp2: 0, exp10, unit }
     }
 
     /// `number` of `unit`.
+    #[inline]
     pub const fn whole(number: i128, unit: Unit) -> Self {
         Self { mantissa: number, exp2: 0, exp10: 0, unit }
     }
@@ -164,6 +166,7 @@ impl Amount {
 
     /// The same number, ten to the `exp10` as large, of `unit`.
     #[must_use]
+    #[inline]
     pub const fn scaled(self, exp10: i32, unit: Unit) -> Self {
         Self { exp10: self.exp10.saturating_add(exp10), unit, ..self }
     }
@@ -190,6 +193,23 @@ impl Amount {
 
     /// The amount in the fixed unit of its dimension; `None` where it does not fit 64 bits.
     pub fn fixed(&self) -> Option<Fixed> {
+        self.fixed_narrow().or_else(|| self.fixed_wide())
+    }
+
+    /// The same in 64 bits, where these hold every step: almost always, and several times as quick.
+    fn fixed_narrow(&self) -> Option<Fixed> {
+        let (times, over) = self.unit.in_fixed();
+        let ten = |exponent: i32| 10_i64.checked_pow(u32::try_from(exponent).unwrap_or(0));
+        let top = i64::try_from(self.mantissa).ok().filter(|_| self.exp2 == 0)?;
+        let top = top.checked_mul(times as i64)?.checked_mul(ten(self.exp10)?)?;
+        let bottom = ten(self.exp10.checked_neg()?)?.checked_mul(over as i64)?;
+        let (quotient, rest) = (top / bottom, top % bottom);
+        let away = i64::from(rest.unsigned_abs() >= bottom.unsigned_abs() - rest.unsigned_abs());
+        let value = if rest == 0 { quotient } else { quotient + away * rest.signum() };
+        Some(Fixed { value, rounded: rest != 0 })
+    }
+
+    fn fixed_wide(&self) -> Option<Fixed> {
         let (times, over) = self.unit.in_fixed();
         let mut top = self.mantissa.checked_mul(times)?;
         top = top.checked_mul(power(10, self.exp10)?)?;
@@ -290,6 +310,25 @@ mod tests {
         assert_eq!(real(-0.5).as_deref(), Some("-0.5"));
         assert_eq!(real(1_048_576.0 * 1_048_576.0).as_deref(), Some("1099511627776"));
         assert!(real(f32::from_bits(1)).is_some_and(|text| text.starts_with("0.000") && text.ends_with("8203125")));
+    }
+
+    #[test]
+    fn sixty_four_bits_and_more_give_the_same_integer() {
+        let mantissas = [0, 1, 4, 5, 49, 50, 51, 99, 12_345_678, i64::MAX / 7, i64::MAX, -1, -5, -50, -51, i64::MIN];
+        let units =
+            [Unit::WattHour, Unit::Celsius, Unit::JoulePerHour, Unit::CubicMetrePerSecond, Unit::Day, Unit::Plain];
+        let mut both = 0;
+        for (mantissa, unit) in mantissas.into_iter().flat_map(|mantissa| units.map(|unit| (mantissa, unit))) {
+            for exp10 in -30..=30 {
+                let amount = Amount::decimal(mantissa, exp10, unit);
+                if let Some(narrow) = amount.fixed_narrow() {
+                    both += 1;
+                    assert_eq!(Some(narrow), amount.fixed_wide(), "{mantissa} x 10^{exp10} {unit:?}");
+                }
+            }
+        }
+        assert!(both > 1000, "{both} were compared");
+        assert_eq!(Amount::real32(1.5_f32.to_bits()).and_then(|amount| amount.fixed_narrow()), None);
     }
 
     #[test]

@@ -11,6 +11,13 @@ pub fn checksum(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |sum, byte| sum.wrapping_add(*byte))
 }
 
+/// The CRC of EN 13757-4 clause 10.3 (polynomial 3D65, started at 0, inverted) and of compact M-Bus frames.
+pub fn crc16(bytes: &[u8]) -> u16 {
+    const POLYNOMIAL: u16 = 0x3D65;
+    let shift = |crc: u16, _| if crc & 0x8000 == 0 { crc << 1 } else { crc << 1 ^ POLYNOMIAL };
+    !bytes.iter().fold(0, |crc, byte| (0..8).fold(crc ^ u16::from(*byte) << 8, shift))
+}
+
 /// The number in BCD `bytes`, least significant first; `None` where a digit is not 0..9 or there are over 19 digits.
 pub fn bcd_decode(bytes: &[u8]) -> Option<u64> {
     bytes.iter().rev().try_fold(0_u64, |number, byte| {
@@ -20,6 +27,20 @@ pub fn bcd_decode(bytes: &[u8]) -> Option<u64> {
         }
         number.checked_mul(100)?.checked_add(u64::from(high * 10 + low))
     })
+}
+
+/// The number in up to sixteen decimal digits of four bits each; `None` where one is not 0..9.
+#[inline]
+pub const fn packed_bcd(packed: u64) -> Option<u64> {
+    const ONES: u64 = 0x1111_1111_1111_1111;
+    if packed >> 3 & (packed >> 2 | packed >> 1) & ONES != 0 {
+        return None;
+    }
+    // Neighbours are joined: digits to pairs, pairs to fours, fours to eights, eights to the number.
+    let pairs = (packed & 0x0F0F_0F0F_0F0F_0F0F) + 10 * (packed >> 4 & 0x0F0F_0F0F_0F0F_0F0F);
+    let fours = (pairs & 0x00FF_00FF_00FF_00FF) + 100 * (pairs >> 8 & 0x00FF_00FF_00FF_00FF);
+    let eights = (fours & 0x0000_FFFF_0000_FFFF) + 10_000 * (fours >> 16 & 0x0000_FFFF_0000_FFFF);
+    Some((eights & 0xFFFF_FFFF) + 100_000_000 * (eights >> 32))
 }
 
 /// `number` as `len` bytes of BCD, least significant first; `None` where it needs more digits.
@@ -48,11 +69,13 @@ pub struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// A cursor before the first of `bytes`.
+    #[inline]
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
     /// The next byte.
+    #[inline]
     pub fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.rest.split_first()?;
         self.rest = rest;
@@ -60,6 +83,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next `count` bytes.
+    #[inline]
     pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(count)?;
         self.rest = rest;
@@ -67,6 +91,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next `N` bytes as an array.
+    #[inline]
     pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (taken, rest) = self.rest.split_first_chunk::<N>()?;
         self.rest = rest;
@@ -104,6 +129,20 @@ mod tests {
         assert_eq!(bcd_decode(&[0x0A]), None);
         assert_eq!(bcd_decode(&[0xF0]), None);
         assert_eq!(bcd_encode(100, 1), None);
+    }
+
+    #[test]
+    fn packed_digits_are_the_number_their_bytes_are() {
+        for number in [0, 9, 10, 99, 12_345_678, 9_999_999_999_999_999, 1_020_304_050_607_080] {
+            let bytes = bcd_encode(number, 8).expect("sixteen digits");
+            let packed = bytes.iter().rev().fold(0, |packed, byte| packed << 8 | u64::from(*byte));
+            assert_eq!((packed_bcd(packed), bcd_decode(&bytes)), (Some(number), Some(number)));
+            for place in 0..16 {
+                for digit in 0xA..=0xF {
+                    assert_eq!(packed_bcd(packed & !(0xF << (4 * place)) | digit << (4 * place)), None);
+                }
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a meter says and what a console says: bytes and words, no I/O.
 
 pub mod amount;
+#[cfg(feature = "api")]
 pub mod api;
 pub mod bytes;
 pub mod check;

@@ -26,7 +26,7 @@ pub enum FrameFault {
 pub(crate) enum Probe<F> {
     /// A sound frame of this many bytes.
     Sound(F, usize),
-    /// A frame's shape of this many bytes, unsound.
+    /// A frame's shape of this many bytes, unsound: a wrong checksum is told as such, anything else counts as garbage.
     Unsound(FrameFault, usize),
     /// Perhaps the beginning of a frame.
     Unfinished,
@@ -44,8 +44,10 @@ pub(crate) type ProbeFn<F> = fn(&[u8], bool) -> Probe<F>;
 pub(crate) struct Stream {
     buffer: Vec<u8>,
     garbage: usize,
-    /// How many of the next bytes belong to a frame already reported as unsound.
+    /// How many of the next bytes lie inside an unsound frame.
     suspect: usize,
+    /// How many of the next bytes belong to a frame whose wrong checksum was told: they are no garbage as well.
+    told: usize,
     closed: bool,
 }
 
@@ -77,17 +79,22 @@ impl Stream {
                 Probe::Unfinished if !self.closed => break,
                 Probe::Unfinished | Probe::Noise => self.skip_noise(),
                 Probe::Padding => self.skip(1),
+                Probe::Unsound(FrameFault::Garbage(_), length) => {
+                    self.skip_noise();
+                    self.suspect = self.suspect.max(length.saturating_sub(1));
+                }
                 Probe::Sound(..) | Probe::Unsound(..) if self.garbage > 0 => break,
                 Probe::Sound(frame, length) => {
                     self.skip(length);
-                    self.suspect = 0;
+                    (self.suspect, self.told) = (0, 0);
                     return Some(Ok(frame));
                 }
                 Probe::Unsound(fault, length) => {
-                    let told = self.suspect > 0;
+                    let is_told = self.told > 0;
                     self.skip(1);
                     self.suspect = self.suspect.max(length.saturating_sub(1));
-                    if !told {
+                    self.told = self.told.max(length.saturating_sub(1));
+                    if !is_told {
                         return Some(Err(fault));
                     }
                 }
@@ -98,7 +105,7 @@ impl Stream {
     }
 
     fn skip_noise(&mut self) {
-        if self.suspect == 0 {
+        if self.told == 0 {
             self.garbage += 1;
         }
         self.skip(1);
@@ -107,5 +114,6 @@ impl Stream {
     fn skip(&mut self, count: usize) {
         self.buffer.drain(..count.min(self.buffer.len()));
         self.suspect = self.suspect.saturating_sub(count);
+        self.told = self.told.saturating_sub(count);
     }
 }

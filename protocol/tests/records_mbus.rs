@@ -54,7 +54,7 @@ const fn function(function: Function) -> &'static str {
     }
 }
 
-fn ours(record: &Record) -> Shown {
+fn ours(record: &Record<'_>) -> Shown {
     Shown {
         function: function(record.place.function),
         storage: record.place.storage,
@@ -124,9 +124,9 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// The maker's block, if one is expected: how it is told and its bytes.
-fn compare_block(name: &str, payload: &Payload, records: &[Json]) -> usize {
+fn compare_block(name: &str, payload: &Payload<'_>, records: &[Json]) -> usize {
     let expected = records.iter().find(is_block);
-    let ours = payload.makers.as_ref().map(|bytes| hex(bytes));
+    let ours = payload.makers.map(hex);
     assert_eq!(ours.as_deref(), expected.map(|block| text(block, "value")), "{name}: maker's data");
     let more = expected.is_some_and(|block| text(block, "function") == "More records follow");
     assert_eq!(payload.more_follow, more, "{name}: more follow");
@@ -134,7 +134,7 @@ fn compare_block(name: &str, payload: &Payload, records: &[Json]) -> usize {
 }
 
 /// How many records agree; what does not is said.
-fn compare(name: &str, payload: &Payload, records: &[Json]) -> (usize, Vec<String>) {
+fn compare(name: &str, payload: &Payload<'_>, records: &[Json]) -> (usize, Vec<String>) {
     let expected_records: Vec<&Json> = records.iter().filter(|record| !is_block(record)).collect();
     assert_eq!(payload.records.len(), expected_records.len(), "{name}: records");
     let mut faults = Vec::new();

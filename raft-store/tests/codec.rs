@@ -63,6 +63,20 @@ fn entries() -> Vec<(&'static str, Entry)> {
         schedule: Schedule { interval_s: 900, offset_s: 30 },
         enabled: true,
     });
+    let enhanced = MeterSpec {
+        name: "m2".to_owned(),
+        line: "l1".to_owned(),
+        address: Address::MbusEnhanced {
+            id: 0x1234_5678,
+            manufacturer: 0x2C2D,
+            version: 0x1B,
+            medium: 0x04,
+            fabrication: 0x0102_0304,
+        },
+        profile: None,
+        schedule: Schedule { interval_s: 900, offset_s: 30 },
+        enabled: true,
+    };
     let (command, epoch, node) = (CommandId(9), Epoch(4), NodeId(3));
     let request = |action| Request { meter: MeterId(77), action, deadline: AT, key: "k-1".to_owned() };
     let finish = |outcome| Entry::Finish { at: AT, command, epoch, outcome };
@@ -77,6 +91,7 @@ fn entries() -> Vec<(&'static str, Entry)> {
         ("remove-node", Entry::RemoveNode { node }),
         ("import-lines", Entry::ImportLines { at: AT, lines: vec![tcp, serial, odd] }),
         ("import-meters", Entry::ImportMeters { meters: meters.collect() }),
+        ("import-enhanced", Entry::ImportMeters { meters: vec![enhanced] }),
         ("remove-line", Entry::RemoveLine { name: text() }),
         ("remove-meter", Entry::RemoveMeter { name: text() }),
         ("set-meter-enabled", Entry::SetMeterEnabled { name: text(), enabled: false }),

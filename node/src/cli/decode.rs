@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Promises: numbers are exact decimals; a fault says its code, its words and the offset at which it shows, and makes
-//! the exit code 1; the telegrams on other lines are still told. Refuses: telegrams that need a key, and guessing.
+//! the exit code 1; the telegrams on other lines are still told; what a line tells of a format, the compact frames on later
+//! lines are read by. Refuses: telegrams that need a key, and guessing.
 
 pub(super) mod brief;
 mod cjt188;
@@ -25,6 +26,7 @@ use fault::Fault;
 use frame::{Frame, Protocol};
 use json::Json;
 use protocol::cjt188::layout::Layout;
+use protocol::mbus::compact::Formats;
 
 use super::failure::Failure;
 use super::output::{Format, Out};
@@ -59,9 +61,9 @@ pub fn run(args: &Args, format: Format) -> Result<(), Failure> {
     if lines.is_empty() {
         lines.push("");
     }
-    let mut is_sound = true;
+    let (mut is_sound, mut formats) = (true, Formats::new());
     for line in lines {
-        is_sound &= tell_line(line, args, format)?;
+        is_sound &= tell_line(line, args, format, &mut formats)?;
     }
     if is_sound { Ok(()) } else { Err(Failure::Told) }
 }
@@ -85,7 +87,7 @@ fn text_of(source: impl std::io::Read) -> std::io::Result<String> {
 }
 
 /// Tells the telegrams of a line; whether all were sound.
-fn tell_line(line: &str, args: &Args, format: Format) -> Result<bool, Failure> {
+fn tell_line(line: &str, args: &Args, format: Format, formats: &mut Formats) -> Result<bool, Failure> {
     let bytes = match digits(line) {
         Ok(bytes) => bytes,
         Err(fault) => return tell(Err(fault), None, format).map(|()| false),
@@ -94,7 +96,9 @@ fn tell_line(line: &str, args: &Args, format: Format) -> Result<bool, Failure> {
     let (mut at, mut is_sound) = (0, true);
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
         let (told, length) = match frame::front(rest, args.protocol) {
-            Ok((frame, length)) => (reply(&frame, layout).map_err(|fault| fault.behind(frame::preamble(rest))), length),
+            Ok((frame, length)) => {
+                (reply(&frame, layout, formats).map_err(|fault| fault.behind(frame::preamble(rest))), length)
+            }
             Err(fault) => (Err(fault), rest.len()),
         };
         is_sound &= told.is_ok();
@@ -108,9 +112,9 @@ fn tell_line(line: &str, args: &Args, format: Format) -> Result<bool, Failure> {
 
 type Told = (Vec<(&'static str, Json)>, String);
 
-fn reply(frame: &Frame, layout: Option<Layout>) -> Result<Told, Fault> {
+fn reply(frame: &Frame, layout: Option<Layout>, formats: &mut Formats) -> Result<Told, Fault> {
     match frame {
-        Frame::Mbus(frame) => mbus::reply(frame),
+        Frame::Mbus(frame) => mbus::reply(frame, formats),
         Frame::Cjt188(frame) => cjt188::reply(frame, layout),
         Frame::Modbus(frame, direction) => modbus::told(frame, *direction),
     }

@@ -153,7 +153,10 @@ fn request(profile: &Profile, address: [u8; 7], action: Action) -> Request {
 const fn address(target: &Reach) -> [u8; 7] {
     match target.address {
         Address::Cjt188(address) => address,
-        Address::MbusPrimary(_) | Address::MbusSecondary { .. } | Address::ModbusUnit(_) => ANYONE,
+        Address::MbusPrimary(_)
+        | Address::MbusSecondary { .. }
+        | Address::MbusEnhanced { .. }
+        | Address::ModbusUnit(_) => ANYONE,
     }
 }
 

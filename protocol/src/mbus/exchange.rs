@@ -14,14 +14,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::asked::Asked;
+use super::compact::Formats;
 use super::frame::{self, Frame, FrameFault, Scanner, ci, control};
-use super::payload::{Payload, application_error};
+use super::kind;
+use super::payload::application_error;
 use super::profile::Profile;
 use super::reading;
-use super::selection::Selection;
+use super::telegram::{Arrival, Telegram};
 use crate::choice::Choice;
 use crate::dialogue::{Answer, LineFault, Reach, Refusal, Step};
-use crate::meter::{Action, Address, Quality};
+use crate::meter::{Action, Quality};
 
 /// The most telegrams joined into one answer: some meters announce more for ever.
 pub const MOST_TELEGRAMS: usize = 16;
@@ -46,8 +49,10 @@ pub struct Dialogue {
     fcb: bool,
     scanner: Scanner,
     worst: LineFault,
-    telegrams: Vec<Payload>,
-    last_records: Vec<u8>,
+    telegrams: Vec<Telegram>,
+    /// How many format frames came.
+    told: usize,
+    formats: Formats,
     /// How often the frame of this stage was repeated: so many answers more than one may come, late.
     repeated: u8,
     /// Copies of the last telegram that may still come.
@@ -94,12 +99,13 @@ impl Dialogue {
             scanner: Scanner::new(),
             worst: LineFault::Silent,
             telegrams: Vec::new(),
-            last_records: Vec::new(),
+            told: 0,
+            formats: Formats::new(),
             repeated: 0,
             late: 0,
             raw: Vec::new(),
         };
-        if dialogue.selection().is_some() {
+        if dialogue.asked().is_secondary() {
             dialogue.stage = Stage::Select;
         }
         if let Some(why) = dialogue.impossible() {
@@ -171,43 +177,63 @@ impl Dialogue {
 
     fn handle_frame(&mut self, frame: Frame) {
         match (self.stage, frame) {
-            (Stage::Reset, Frame::Ack) => self.pass(if self.is_secondary() { Stage::Select } else { self.asking() }),
-            (Stage::Select, Frame::Ack) => self.pass(self.asking()),
+            (Stage::Reset, Frame::Ack) => {
+                self.pass(if self.asked().is_secondary() { Stage::Select } else { self.asking() });
+            }
+            (Stage::Select, Frame::Ack) => {
+                // What is asked next must not look like a repeat of the selection.
+                self.fcb = !self.selects_with_count();
+                self.pass(self.asking());
+            }
             (Stage::Command, Frame::Ack) => self.finish(Answer::Accepted { valve: None }),
             (Stage::Read | Stage::Command, Frame::Long { control, address, ci, data })
                 if control & control::KIND == control::RSP_UD =>
             {
                 self.handle_reply(control, address, ci, data);
             }
-            (_, Frame::Long { address, .. }) if !self.is_from_asked(address) => self.note(LineFault::WrongMeter),
+            (_, Frame::Long { address, .. }) if !self.asked().speaks_as(address) => self.note(LineFault::WrongMeter),
             (_, Frame::Ack | Frame::Short { .. } | Frame::Long { .. }) => self.note(LineFault::Garbled),
         }
     }
 
     fn handle_reply(&mut self, control: u8, address: u8, ci: u8, data: Vec<u8>) {
-        if !self.is_from_asked(address) {
+        if !self.asked().speaks_as(address) {
             return self.note(LineFault::WrongMeter);
         }
-        if ci == ci::ERROR {
-            let code = data.first().copied().unwrap_or(0);
+        if let Some(code) = kind::error_code(ci, &data) {
             let text = application_error(code).to_owned();
             return self.finish(Answer::Refused(Refusal { code: code.into(), text }));
         }
         if self.stage == Stage::Command {
             return self.note(LineFault::Garbled);
         }
-        let Ok(payload) = Payload::parse(ci, &data) else {
+        match Telegram::take(ci, &data, &self.telegrams, &mut self.formats) {
+            None => self.finish(Answer::Lost(LineFault::Undecodable)),
+            Some(Arrival::Format) => self.handle_format(),
+            Some(Arrival::Telegram(telegram)) => {
+                self.handle_telegram(telegram, &Frame::Long { control, address, ci, data });
+            }
+        }
+    }
+
+    /// A format frame has no values: the telegrams behind it do.
+    fn handle_format(&mut self) {
+        self.told += 1;
+        if self.told > MOST_TELEGRAMS {
             return self.finish(Answer::Lost(LineFault::Undecodable));
-        };
-        if self.selection().is_some_and(|selection| !payload.is_from(&selection)) {
+        }
+        self.ask_on();
+    }
+
+    fn handle_telegram(&mut self, telegram: Telegram, frame: &Frame) {
+        if !self.asked().is_sender_of(&telegram) {
             return self.note(LineFault::WrongMeter);
         }
-        let records = data.get(Payload::header_length(ci)..).unwrap_or_default().to_vec();
-        if !self.telegrams.is_empty() && records == self.last_records {
+        if self.telegrams.last().is_some_and(|last| last.records() == telegram.records()) {
             return self.handle_same();
         }
-        self.raw.extend(Frame::Long { control, address, ci, data }.encode());
-        self.join(payload, records);
+        self.raw.extend(frame.encode());
+        self.join(telegram);
     }
 
     /// The last telegram once more: late, where its request was repeated; else the meter has no other.
@@ -219,26 +245,31 @@ impl Dialogue {
     }
 
     /// Adds a telegram and asks for the next while there is one.
-    fn join(&mut self, payload: Payload, records: Vec<u8>) {
-        let more = payload.more_follow;
-        self.telegrams.push(payload);
-        self.last_records = records;
+    fn join(&mut self, telegram: Telegram) {
+        let more = telegram.more_follow();
+        self.telegrams.push(telegram);
         if !more {
             return self.conclude(Quality::default());
         }
         if self.telegrams.len() >= MOST_TELEGRAMS {
             return self.conclude(Quality::INCOMPLETE);
         }
+        self.ask_on();
+    }
+
+    fn ask_on(&mut self) {
         self.fcb = !self.fcb;
         self.late = self.repeated;
         self.enter(Stage::Read);
     }
 
     fn conclude(&mut self, doubt: Quality) {
-        let header = self.telegrams.iter().find_map(|telegram| telegram.header);
+        let payloads: Vec<_> = self.telegrams.iter().filter_map(Telegram::payload).collect();
+        let header = payloads.iter().find_map(|payload| payload.header);
         let profile = self.profiles.pick(|profile| header.is_some_and(|header| profile.knows(&header)));
         let asked = self.target.address.to_string();
-        let mut reading = reading::assemble(&self.telegrams, profile, asked, std::mem::take(&mut self.raw));
+        let raw = std::mem::take(&mut self.raw);
+        let mut reading = reading::assemble(&payloads, profile, asked, raw);
         reading.quality = reading.quality.with(doubt);
         self.finish(Answer::Reading(reading));
     }
@@ -266,7 +297,7 @@ impl Dialogue {
             self.phase = Phase::Speak;
         } else if !self.recovered && matches!(self.stage, Stage::Read | Stage::Command) {
             self.recover();
-        } else if self.recovered && self.stage == Stage::Reset && self.is_secondary() {
+        } else if self.recovered && self.stage == Stage::Reset && self.asked().is_secondary() {
             self.enter(Stage::Select);
         } else {
             self.finish(Answer::Lost(self.worst));
@@ -278,7 +309,7 @@ impl Dialogue {
         self.recovered = true;
         self.fcb = true;
         self.telegrams.clear();
-        self.last_records.clear();
+        self.told = 0;
         self.late = 0;
         self.raw.clear();
         self.enter(Stage::Reset);
@@ -290,7 +321,7 @@ impl Dialogue {
 
     /// Keeps the most telling fault.
     fn note(&mut self, fault: LineFault) {
-        let wild = self.selection().is_some_and(|selection| selection.is_wild());
+        let wild = self.asked().selection().is_some_and(|selection| selection.is_wild());
         let fault = if wild && fault == LineFault::Garbled { LineFault::Collision } else { fault };
         let weight = |fault: LineFault| match fault {
             LineFault::Silent => 0,
@@ -305,16 +336,16 @@ impl Dialogue {
     }
 
     fn request(&self) -> Frame {
-        let address = self.primary();
+        let address = self.asked().primary();
         let count = if self.fcb { control::FCB } else { 0 };
         let send = |control, ci, data| Frame::Long { control, address, ci, data };
         match self.stage {
             Stage::Reset => Frame::Short { control: control::SND_NKE, address },
             Stage::Read => Frame::Short { control: control::REQ_UD2 | count, address },
-            // Some slaves take a selection only with the frame count bit clear.
+            // Some slaves take a selection only with the frame count bit clear; the last repeat is for the others.
             Stage::Select => {
-                let data = self.selection().map(|selection| selection.encode().to_vec()).unwrap_or_default();
-                send(control::SND_UD, ci::SELECT, data)
+                let count = if self.selects_with_count() { control::FCB } else { 0 };
+                send(control::SND_UD | count, ci::SELECT, self.asked().selecting())
             }
             Stage::Command => send(control::SND_UD | count, ci::SEND, self.command().unwrap_or_default()),
         }
@@ -323,6 +354,11 @@ impl Dialogue {
     /// The profile before the meter has said what it is: its address may tell.
     fn addressed(&self) -> &Arc<Profile> {
         self.profiles.pick(|profile| profile.knows_address(&self.target.address))
+    }
+
+    /// Whether the selection of this try has the frame count bit set.
+    const fn selects_with_count(&self) -> bool {
+        self.repeated > 1 && self.repeats == 0
     }
 
     fn command(&self) -> Option<Vec<u8>> {
@@ -355,28 +391,7 @@ impl Dialogue {
         timing.characters(bytes) + ANSWER_FIXED + timing.extra
     }
 
-    fn is_from_asked(&self, address: u8) -> bool {
-        let asked = self.primary();
-        address == asked || asked == frame::ANYONE || asked == frame::SELECTED
-    }
-
-    const fn is_secondary(&self) -> bool {
-        matches!(self.target.address, Address::MbusSecondary { .. })
-    }
-
-    const fn primary(&self) -> u8 {
-        match self.target.address {
-            Address::MbusPrimary(primary) => primary,
-            Address::MbusSecondary { .. } | Address::Cjt188(_) | Address::ModbusUnit(_) => frame::SELECTED,
-        }
-    }
-
-    const fn selection(&self) -> Option<Selection> {
-        match self.target.address {
-            Address::MbusSecondary { id, manufacturer, version, medium } => {
-                Some(Selection { id, manufacturer, version, medium })
-            }
-            Address::MbusPrimary(_) | Address::Cjt188(_) | Address::ModbusUnit(_) => None,
-        }
+    const fn asked(&self) -> Asked {
+        Asked(self.target.address)
     }
 }

@@ -42,6 +42,16 @@ pub mod ci {
     pub const SEND: u8 = 0x51;
     /// Selection by secondary address.
     pub const SELECT: u8 = 0x52;
+    /// Format frame: the DIFs and VIFs of compact frames, without a header.
+    pub const FORMAT: u8 = 0x69;
+    /// Format frame with the short header.
+    pub const FORMAT_SHORT: u8 = 0x6A;
+    /// Format frame with the long header.
+    pub const FORMAT_LONG: u8 = 0x6B;
+    /// Application error with the short header.
+    pub const ERROR_SHORT: u8 = 0x6E;
+    /// Application error with the long header.
+    pub const ERROR_LONG: u8 = 0x6F;
     /// Application error.
     pub const ERROR: u8 = 0x70;
     /// Variable data with the long header, least significant byte first.
@@ -50,14 +60,25 @@ pub mod ci {
     pub const ALARM: u8 = 0x71;
     /// The first of the eight that set the speed.
     pub const SPEED: u8 = 0xB8;
-    /// Fixed data structure, least significant byte first.
+    /// Alarm with the short header.
+    pub const ALARM_SHORT: u8 = 0x74;
+    /// Alarm with the long header.
+    pub const ALARM_LONG: u8 = 0x75;
+    /// Fixed data structure, least significant byte first; of any length but 16 bytes, a compact frame with the long
+    /// header.
     pub const FIXED: u8 = 0x73;
+    /// Fixed data structure, most significant byte first.
+    pub const FIXED_MSB: u8 = 0x77;
     /// Variable data with the long header, most significant byte first.
     pub const LONG_HEADER_MSB: u8 = 0x76;
     /// Variable data without a header.
     pub const NO_HEADER: u8 = 0x78;
+    /// Compact frame without a header.
+    pub const COMPACT: u8 = 0x79;
     /// Variable data with the short header.
     pub const SHORT_HEADER: u8 = 0x7A;
+    /// Compact frame with the short header.
+    pub const COMPACT_SHORT: u8 = 0x7B;
 }
 
 /// The address of whoever is selected by secondary address.

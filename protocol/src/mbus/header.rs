@@ -14,6 +14,8 @@ use crate::meter::{Address, Quality};
 
 /// Bytes of the long header.
 pub const LENGTH: usize = 12;
+/// Bytes of the short header: access number, status and configuration.
+pub const SHORT_LENGTH: usize = 4;
 
 /// The long header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

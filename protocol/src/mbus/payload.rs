@@ -7,47 +7,64 @@
 //!   CI 73 | id acc status units 2 | counter 4 | counter 4         77: the same, most significant byte first
 //! ```
 //!
-//! Promises: a whole list or an error. Refuses: any other CI (70, the application error, is the dialogue's business).
+//! Promises: a whole list or an error; what is not read is refused by its name. [`Reader`] gives the same record by
+//! record and allocates nothing. Refuses: any other CI (70, the application error, is the dialogue's business), and
+//! data that are encrypted.
 
 use super::fault::RecordFault;
 use super::fixed::{self, Fixed};
 use super::frame::ci;
 use super::header::{self, Header, Status};
-use super::record::{Record, Records};
+use super::kind;
+use super::record::{Record, Records, Tail};
+use super::secret;
 use super::selection::Selection;
 use crate::bytes::Cursor;
 
-/// Fixed structure, most significant byte first.
-const FIXED_MSB: u8 = ci::FIXED + 4;
+/// A record's usual length in bytes: how many to make room for.
+const USUAL_RECORD: usize = 4;
 
-/// The data of one reply.
+/// The data of one reply, borrowed from its telegram.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payload {
+pub struct Payload<'a> {
     /// Who says it, where a long header came.
     pub header: Option<Header>,
     /// The identification number alone, of the fixed structure.
     pub id: Option<u32>,
+    /// The medium alone, of the fixed structure.
+    pub medium: Option<u8>,
     /// The status byte, where one came.
     pub status: Status,
     /// The records.
-    pub records: Vec<Record>,
+    pub records: Vec<Record<'a>>,
     /// The maker's own data behind the records; `None` where no block of them was opened.
-    pub makers: Option<Vec<u8>>,
+    pub makers: Option<&'a [u8]>,
     /// Whether more telegrams follow.
     pub more_follow: bool,
 }
 
 /// The records in the data behind control information `kind`: each with its place, its quantity in words, its unit and
 /// a value that shows itself as an exact decimal of it.
-pub fn records(kind: u8, data: &[u8]) -> Result<Vec<Record>, PayloadFault> {
+pub fn records(kind: u8, data: &[u8]) -> Result<Vec<Record<'_>>, PayloadFault> {
     Payload::parse(kind, data).map(|payload| payload.records)
+}
+
+/// Who sent the data behind control information `kind`, whether or not the rest can be read.
+pub fn sender(kind: u8, data: &[u8]) -> Option<Header> {
+    let header = Header::decode(&mut Cursor::new(data))?;
+    match kind {
+        ci::LONG_HEADER | ci::FORMAT_LONG | ci::ERROR_LONG | ci::ALARM_LONG => Some(header),
+        ci::FIXED if data.len() != fixed::LENGTH => Some(header),
+        ci::LONG_HEADER_MSB => Some(header.swapped()),
+        _ => None,
+    }
 }
 
 /// Why data cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PayloadFault {
     /// Data of a kind that is not read here.
-    #[error("control information {0:02X} is not a reply with data")]
+    #[error("control information {0:02X} is not a reply with data: {name}", name = kind::name(*.0))]
     Kind(u8),
     /// The header is cut off.
     #[error("header cut off")]
@@ -55,48 +72,128 @@ pub enum PayloadFault {
     /// The records cannot be read.
     #[error("records unreadable: {0}")]
     Records(#[from] RecordFault),
+    /// The records are encrypted.
+    #[error("records are encrypted, mode {0}: switch the encryption off at the meter, no keys are held here")]
+    Encrypted(u8),
+    /// A compact frame: values without their DIFs and VIFs.
+    #[error("compact frame of format {0:04X}: its format frame or a full frame must come before it")]
+    NeedsFormat(u16),
 }
 
-impl Payload {
-    /// Reads the data behind control information `kind`.
-    pub fn parse(kind: u8, data: &[u8]) -> Result<Self, PayloadFault> {
+/// The data of one reply, read record by record: nothing is allocated.
+#[derive(Debug, Clone)]
+pub struct Reader<'a> {
+    /// Who says it, where a long header came.
+    pub header: Option<Header>,
+    /// The identification number and the medium, of the fixed structure.
+    pub fixed: Option<(u32, u8)>,
+    /// The status byte, where one came.
+    pub status: Status,
+    body: Body<'a>,
+    secrecy: Option<u8>,
+}
+
+#[derive(Debug, Clone)]
+enum Body<'a> {
+    Variable(Records<'a>),
+    Fixed(std::array::IntoIter<Record<'a>, 2>),
+}
+
+impl<'a> Reader<'a> {
+    /// Opens the data behind control information `kind`.
+    pub fn open(kind: u8, data: &'a [u8]) -> Result<Self, PayloadFault> {
         let mut cursor = Cursor::new(data);
         match kind {
-            ci::LONG_HEADER => Self::with_header(Header::decode(&mut cursor), false, &cursor),
-            ci::LONG_HEADER_MSB => Self::with_header(Header::decode(&mut cursor).map(Header::swapped), true, &cursor),
-            ci::SHORT_HEADER => {
-                let [_access, status, _, _] = cursor.array().ok_or(PayloadFault::Header)?;
-                Self::build(None, Status(status), Records::read(cursor.rest(), false)?)
+            ci::LONG_HEADER | ci::LONG_HEADER_MSB => {
+                let msb_first = kind == ci::LONG_HEADER_MSB;
+                let header = sender(kind, data).ok_or(PayloadFault::Header)?;
+                cursor.take(header::LENGTH);
+                let config = data.get(10..header::LENGTH).unwrap_or_default();
+                let reader = Self::of_records(cursor.rest(), msb_first, config)?;
+                Ok(Self { header: Some(header), status: header.status, ..reader })
             }
-            ci::NO_HEADER => Self::build(None, Status(0), Records::read(data, false)?),
-            ci::FIXED | FIXED_MSB => {
-                fixed::parse(data, kind == FIXED_MSB).map(Self::of_fixed).ok_or(PayloadFault::Header)
+            ci::SHORT_HEADER => {
+                let [_access, status] = cursor.array().ok_or(PayloadFault::Header)?;
+                let config = cursor.array::<2>().ok_or(PayloadFault::Header)?;
+                Ok(Self { status: Status(status), ..Self::of_records(cursor.rest(), false, &config)? })
+            }
+            ci::NO_HEADER => Self::of_records(data, false, &[]),
+            ci::FIXED | ci::FIXED_MSB => match fixed::parse(data, kind == ci::FIXED_MSB) {
+                Some(fixed) => Ok(Self::of_fixed(fixed)),
+                None => Err(Self::signature(kind, data).map_or(PayloadFault::Header, PayloadFault::NeedsFormat)),
+            },
+            ci::COMPACT | ci::COMPACT_SHORT => {
+                Err(Self::signature(kind, data).map_or(PayloadFault::Header, PayloadFault::NeedsFormat))
             }
             _ => Err(PayloadFault::Kind(kind)),
         }
     }
 
-    fn with_header(header: Option<Header>, msb_first: bool, cursor: &Cursor<'_>) -> Result<Self, PayloadFault> {
-        let header = header.ok_or(PayloadFault::Header)?;
-        Self::build(Some(header), header.status, Records::read(cursor.rest(), msb_first)?)
+    fn of_records(data: &'a [u8], msb_first: bool, config: &[u8]) -> Result<Self, PayloadFault> {
+        if let Some(mode) = secret::certain(config, data) {
+            return Err(PayloadFault::Encrypted(mode));
+        }
+        let body = Body::Variable(Records::new(data, msb_first));
+        Ok(Self { header: None, fixed: None, status: Status(0), body, secrecy: secret::mode(config) })
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "the shape of its callers' answers")]
-    fn build(header: Option<Header>, status: Status, records: Records) -> Result<Self, PayloadFault> {
-        let Records { list, makers, more_follow } = records;
-        Ok(Self { header, id: None, status, records: list, makers, more_follow })
+    fn of_fixed(Fixed { id, status, medium, records }: Fixed) -> Self {
+        let body = Body::Fixed(records.into_iter());
+        Self { header: None, fixed: Some((id, medium)), status, body, secrecy: None }
     }
 
-    fn of_fixed(fixed: Fixed) -> Self {
-        let Fixed { id, status, records } = fixed;
-        Self { header: None, id: Some(id), status, records, makers: None, more_follow: false }
+    /// The format signature of a compact frame.
+    fn signature(kind: u8, data: &[u8]) -> Option<u16> {
+        let mut cursor = Cursor::new(data);
+        cursor.take(kind::compact_header(kind)?)?;
+        cursor.array().map(u16::from_le_bytes)
+    }
+
+    /// What stands behind the last record: known once it was read.
+    pub fn tail(&self) -> Tail<'a> {
+        match &self.body {
+            Body::Variable(records) => records.tail(),
+            Body::Fixed(_) => Tail::default(),
+        }
+    }
+
+    /// What a record's fault says of the whole.
+    fn fault(&self, fault: RecordFault) -> PayloadFault {
+        self.secrecy.map_or(PayloadFault::Records(fault), PayloadFault::Encrypted)
+    }
+}
+
+impl<'a> Iterator for Reader<'a> {
+    type Item = Result<Record<'a>, PayloadFault>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = match &mut self.body {
+            Body::Variable(records) => records.next()?,
+            Body::Fixed(records) => Ok(records.next()?),
+        };
+        Some(next.map_err(|fault| self.fault(fault)))
+    }
+}
+
+impl<'a> Payload<'a> {
+    /// Reads the data behind control information `kind`.
+    pub fn parse(kind: u8, data: &'a [u8]) -> Result<Self, PayloadFault> {
+        let mut reader = Reader::open(kind, data)?;
+        let mut records = Vec::with_capacity(data.len() / USUAL_RECORD);
+        for record in reader.by_ref() {
+            records.push(record?);
+        }
+        let Tail { makers, more_follow } = reader.tail();
+        let (id, medium) = reader.fixed.unzip();
+        Ok(Self { header: reader.header, id, medium, status: reader.status, records, makers, more_follow })
     }
 
     /// Bytes before the records behind control information `kind`.
     pub const fn header_length(kind: u8) -> usize {
         match kind {
             ci::LONG_HEADER | ci::LONG_HEADER_MSB => header::LENGTH,
-            ci::SHORT_HEADER => 4,
+            ci::SHORT_HEADER => header::SHORT_LENGTH,
             _ => 0,
         }
     }
@@ -151,8 +248,8 @@ mod tests {
     fn a_short_header_and_none_hold_the_same_records() {
         let records = [0x01, 0x2B, 0x07];
         let bare = Payload::parse(ci::NO_HEADER, &records).expect("records");
-        let short = Payload::parse(ci::SHORT_HEADER, &[&[9, 0x04, 0xAB, 0xCD], records.as_slice()].concat());
-        assert_eq!(short, Ok(Payload { status: Status(0x04), ..bare }));
+        let short = [&[9, 0x04, 0xAB, 0xCD], records.as_slice()].concat();
+        assert_eq!(Payload::parse(ci::SHORT_HEADER, &short), Ok(Payload { status: Status(0x04), ..bare }));
     }
 
     #[test]
@@ -178,7 +275,7 @@ mod tests {
     fn the_fixed_structure_of_mode_two_says_the_same_the_other_way_round() {
         let low = [0x93, 0x92, 0x91, 0x90, 0x10, 0x00, 0x05, 0x69, 0x31, 0x65, 0x00, 0x00, 0x69, 0x00, 0x00, 0x00];
         let high = [0x90, 0x91, 0x92, 0x93, 0x10, 0x00, 0x05, 0x69, 0x00, 0x00, 0x65, 0x31, 0x00, 0x00, 0x00, 0x69];
-        assert_eq!(Payload::parse(FIXED_MSB, &high), Payload::parse(ci::FIXED, &low));
+        assert_eq!(Payload::parse(ci::FIXED_MSB, &high), Payload::parse(ci::FIXED, &low));
     }
 
     #[test]

@@ -15,8 +15,10 @@ use crate::gather::Gathering;
 use crate::meter::{CivilTime, Quality, Reading, ValveState};
 
 /// The reading in the telegrams of one answer; `asked` stands for the identity where the meter gave none.
-pub(super) fn assemble(telegrams: &[Payload], profile: &Profile, asked: String, raw: Vec<u8>) -> Reading {
-    let records: Vec<&Record> = telegrams.iter().flat_map(|telegram| &telegram.records).collect();
+pub(super) fn assemble(telegrams: &[Payload<'_>], profile: &Profile, asked: String, raw: Vec<u8>) -> Reading {
+    let mut records: Vec<&Record<'_>> =
+        Vec::with_capacity(telegrams.iter().map(|telegram| telegram.records.len()).sum());
+    records.extend(telegrams.iter().flat_map(|telegram| &telegram.records));
     let mut gathering = Gathering::default();
     telegrams.iter().for_each(|telegram| gathering.doubt(telegram.status.quality()));
     for column in &profile.columns {
@@ -40,7 +42,7 @@ pub(super) fn assemble(telegrams: &[Payload], profile: &Profile, asked: String, 
 }
 
 /// The meter's clock is its current date with time; one that is invalid is a doubt, a time of day alone is none.
-fn clock(records: &[&Record], gathering: &mut Gathering) -> Option<CivilTime> {
+fn clock(records: &[&Record<'_>], gathering: &mut Gathering) -> Option<CivilTime> {
     let record = records.iter().find(|record| record.is(Meaning::DateTime, Place::CURRENT))?;
     let (time, is_whole) = match &record.value {
         Value::Time(point) => (point.civil(), point.is_whole()),
@@ -53,7 +55,7 @@ fn clock(records: &[&Record], gathering: &mut Gathering) -> Option<CivilTime> {
     time
 }
 
-fn valve_state(records: &[&Record], valve: &Valve) -> Option<ValveState> {
+fn valve_state(records: &[&Record<'_>], valve: &Valve) -> Option<ValveState> {
     let record = records.iter().find(|record| record.is(valve.record, Place::CURRENT))?;
     match &record.value {
         Value::Number(amount) => valve.state(amount.fixed()?.value),

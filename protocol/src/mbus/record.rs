@@ -9,12 +9,13 @@
 //! Promises: a value that is invalid does not end the list. Refuses: a record cut off, more than
 //! [`MOST_EXTENSIONS`] DIFEs, reserved codes; then the whole list, for nothing behind can be trusted.
 
-use std::borrow::Cow;
-
 use super::fault::{MOST_EXTENSIONS, RecordFault};
 use super::value::{self, Value};
-use super::vif::{Meaning, TextPlace, Vif};
+use super::vif::{Meaning, Name, Notes, TextPlace, Vif};
 use crate::bytes::Cursor;
+
+/// The VIF whose text stands before or behind its extensions.
+const PLAIN_TEXT: u8 = 0xFC;
 
 /// Which of its values over time a record holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,28 +66,28 @@ impl Place {
     }
 }
 
-/// A record.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+/// A record, borrowed from its telegram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
     /// Where it belongs.
     pub place: Place,
     /// What it stands for, as far as a profile can name it.
     pub meaning: Meaning,
     /// Its quantity in words.
-    pub name: Cow<'static, str>,
+    pub name: Name<'a>,
     /// The unit its value shows itself in.
     pub unit: &'static str,
     /// Whether a VIFE makes it something else than the plain quantity.
     pub is_altered: bool,
-    /// What the VIFEs say, in words.
-    pub notes: Vec<Cow<'static, str>>,
+    /// What the VIFEs say.
+    pub notes: Notes,
     /// Its value.
-    pub value: Value,
+    pub value: Value<'a>,
 }
 
-impl Record {
+impl<'a> Record<'a> {
     /// The record of `value` that `vif` describes, at `place`.
-    pub(super) fn new(place: Place, vif: Vif, value: Value) -> Self {
+    pub(super) const fn new(place: Place, vif: Vif<'a>, value: Value<'a>) -> Self {
         let Vif { meaning, name, symbol: unit, is_altered, notes, .. } = vif;
         Self { place, meaning, name, unit, is_altered, notes, value }
     }
@@ -97,55 +98,102 @@ impl Record {
     }
 }
 
-/// A list of records.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Records {
-    /// The records in the order of the wire, without maker's data and fillers.
-    pub list: Vec<Record>,
+/// The records of a telegram, one by one as they are asked for.
+#[derive(Debug, Clone)]
+pub struct Records<'a> {
+    cursor: Cursor<'a>,
+    msb_first: bool,
+    texts: TextPlace,
+    has_odd_text: bool,
+    tail: Tail<'a>,
+}
+
+/// What stands behind the last record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tail<'a> {
     /// The maker's own data behind 0F or 1F; `None` where there was neither.
-    pub makers: Option<Vec<u8>>,
+    pub makers: Option<&'a [u8]>,
     /// Whether more telegrams follow (DIF 1F).
     pub more_follow: bool,
 }
 
-impl Records {
-    /// Reads all of `data`; in mode 2 (`msb_first`) with the most significant byte first.
+impl<'a> Records<'a> {
+    /// The records in `data`; in mode 2 (`msb_first`) with the most significant byte first.
     ///
     /// Where plain-text VIFs hold their text is found out by trying: the first place that reads cleanly to the end.
-    pub fn read(data: &[u8], msb_first: bool) -> Result<Self, RecordFault> {
-        let tried = [TextPlace::BeforeExtensions, TextPlace::BehindExtensions].into_iter().find_map(|place| {
-            let (records, is_clean) = Self::read_with(data, msb_first, place).ok()?;
-            is_clean.then_some(records)
-        });
-        tried.map_or_else(|| Self::read_with(data, msb_first, TextPlace::Either).map(|(records, _)| records), Ok)
+    pub fn new(data: &'a [u8], msb_first: bool) -> Self {
+        let with =
+            |texts| Self { cursor: Cursor::new(data), msb_first, texts, has_odd_text: false, tail: Tail::default() };
+        if !data.contains(&PLAIN_TEXT) {
+            return with(TextPlace::BeforeExtensions);
+        }
+        let places = [TextPlace::BeforeExtensions, TextPlace::BehindExtensions];
+        with(places.into_iter().find(|place| with(*place).reads_cleanly()).unwrap_or(TextPlace::Either))
     }
 
-    /// The records, and whether every plain text looked like text.
-    fn read_with(data: &[u8], msb_first: bool, texts: TextPlace) -> Result<(Self, bool), RecordFault> {
-        let mut cursor = Cursor::new(data);
-        let (mut records, mut is_clean) = (Self::default(), true);
-        while let Some(dif) = cursor.byte() {
-            match dif {
+    /// What stands behind the last record: known once it was read.
+    pub const fn tail(&self) -> Tail<'a> {
+        self.tail
+    }
+
+    /// Whether all is readable and every plain text looks like text.
+    fn reads_cleanly(mut self) -> bool {
+        self.all(|record| record.is_ok()) && !self.has_odd_text
+    }
+
+    /// The DIF of the next record.
+    #[inline]
+    fn dif(&mut self) -> Option<u8> {
+        loop {
+            match self.cursor.byte()? {
                 0x2F => {}
-                0x0F | 0x1F => {
-                    records.more_follow = dif == 0x1F;
-                    records.makers = Some(cursor.rest().to_vec());
-                    break;
+                dif @ (0x0F | 0x1F) => {
+                    self.tail = Tail { makers: Some(self.cursor.rest()), more_follow: dif == 0x1F };
+                    self.cursor = Cursor::new(&[]);
                 }
-                _ if dif & 0x0F == 0x0F => return Err(RecordFault::Reserved),
-                _ => {
-                    let place = read_place(dif, &mut cursor)?;
-                    let vif = Vif::read(&mut cursor, texts)?;
-                    let value = value::read(dif & 0x0F, &vif, msb_first, &mut cursor)?;
-                    is_clean &= !vif.is_odd_text;
-                    records.list.push(Record::new(place, vif, value));
-                }
+                dif => return Some(dif),
             }
         }
-        Ok((records, is_clean))
+    }
+
+    #[inline]
+    fn read(&mut self, dif: u8) -> Result<Record<'a>, RecordFault> {
+        if dif & 0x0F == 0x0F {
+            return Err(RecordFault::Reserved);
+        }
+        let place = read_place(dif, &mut self.cursor)?;
+        let vif = Vif::read(&mut self.cursor, self.texts)?;
+        let value = value::read(dif & 0x0F, &vif, self.msb_first, &mut self.cursor)?;
+        self.has_odd_text |= vif.is_odd_text;
+        Ok(Record::new(place, vif, value))
     }
 }
 
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>, RecordFault>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let dif = self.dif()?;
+        let read = self.read(dif);
+        if read.is_err() {
+            self.cursor = Cursor::new(&[]);
+        }
+        Some(read)
+    }
+}
+
+/// Steps over the DIFs and VIFs of one record: its coding and these bytes; `None` for what is no record. A plain text
+/// is taken for what it is where it looks like one.
+pub(super) fn skip_block<'a>(cursor: &mut Cursor<'a>) -> Option<(u8, &'a [u8])> {
+    let from = cursor.rest();
+    let dif = cursor.byte().filter(|dif| dif & 0x0F != 0x0F)?;
+    read_place(dif, cursor).ok()?;
+    Vif::read(cursor, TextPlace::Either).ok()?;
+    Some((dif & 0x0F, from.get(..from.len() - cursor.rest().len())?))
+}
+
+#[inline]
 fn read_place(dif: u8, cursor: &mut Cursor<'_>) -> Result<Place, RecordFault> {
     let mut place = Place { function: function(dif), storage: u64::from(dif >> 6 & 1), ..Place::CURRENT };
     let mut last = dif;
@@ -174,16 +222,19 @@ const fn function(dif: u8) -> Function {
 mod tests {
     use super::*;
 
-    fn read(data: &[u8]) -> Result<Records, RecordFault> {
-        Records::read(data, false)
+    /// The whole list and what stands behind it.
+    fn read(data: &[u8]) -> Result<(Vec<Record<'_>>, Tail<'_>), RecordFault> {
+        let mut records = Records::new(data, false);
+        let list = records.by_ref().collect::<Result<_, _>>()?;
+        Ok((list, records.tail()))
     }
 
     #[test]
     fn extensions_add_storage_tariff_and_subunit_from_the_low_bits_up() {
-        let records = read(&[0xC4, 0xD2, 0x01, 0x06, 1, 0, 0, 0]).expect("one record");
+        let (list, _) = read(&[0xC4, 0xD2, 0x01, 0x06, 1, 0, 0, 0]).expect("one record");
         let place =
             Place { function: Function::Instantaneous, storage: 1 + (2 << 1) + (1 << 5), tariff: 1, subunit: 1 };
-        assert_eq!(records.list.first().map(|r| r.place), Some(place));
+        assert_eq!(list.first().map(|r| r.place), Some(place));
     }
 
     #[test]
@@ -200,23 +251,23 @@ mod tests {
 
     #[test]
     fn an_error_pattern_is_one_invalid_value_and_the_list_goes_on() {
-        let records = read(&[0x0C, 0x06, 0xEE, 0xEE, 0xEE, 0xEE, 0x0C, 0x14, 0x01, 0, 0, 0]).expect("two records");
-        let invalid: Vec<_> = records.list.iter().map(|r| r.value == Value::Invalid).collect();
+        let (list, _) = read(&[0x0C, 0x06, 0xEE, 0xEE, 0xEE, 0xEE, 0x0C, 0x14, 0x01, 0, 0, 0]).expect("two records");
+        let invalid: Vec<_> = list.iter().map(|r| r.value == Value::Invalid).collect();
         assert_eq!(invalid, [true, false]);
     }
 
     #[test]
     fn a_time_of_day_takes_three_bytes_and_an_invalid_time_its_four_and_the_list_goes_on() {
-        let list = read(&[0x03, 0x6D, 30, 15, 22, 0x04, 0x6D, 0x80, 0, 0, 0, 0x01, 0x13, 7]).expect("three").list;
+        let list = read(&[0x03, 0x6D, 30, 15, 22, 0x04, 0x6D, 0x80, 0, 0, 0, 0x01, 0x13, 7]).expect("three").0;
         let shown: Vec<_> = list.iter().map(|r| r.value.to_string()).collect();
         assert_eq!(shown, ["22:15:30", "invalid", "0.007"]);
     }
 
     #[test]
     fn fillers_are_stepped_over_and_makers_data_end_the_list() {
-        let records = read(&[0x2F, 0x01, 0x06, 1, 0x2F, 0x1F, 0xDE, 0xAD]).expect("one record");
-        assert_eq!((records.list.len(), records.more_follow), (1, true));
-        assert_eq!(read(&[0x0F, 0x01]).map(|r| r.more_follow), Ok(false));
+        let (list, tail) = read(&[0x2F, 0x01, 0x06, 1, 0x2F, 0x1F, 0xDE, 0xAD]).expect("one record");
+        assert_eq!((list.len(), tail.more_follow), (1, true));
+        assert_eq!(read(&[0x0F, 0x01]).map(|r| r.1.more_follow), Ok(false));
     }
 
     #[test]
@@ -225,7 +276,7 @@ mod tests {
         let before = [0x02, 0xFC, 3, b'H', b'R', b'%', 0x74, 0x22, 0x15, 0x01, 0x13, 7];
         let behind = [0x02, 0xFC, 0x74, 3, b'H', b'R', b'%', 0x22, 0x15, 0x01, 0x13, 7];
         for data in [before, behind] {
-            let list = read(&data).expect("two records").list;
+            let list = read(&data).expect("two records").0;
             let shown: Vec<_> = list.iter().map(|r| format!("{} {} {}", r.name, r.value, r.unit)).collect();
             assert_eq!(shown, ["%RH 54.1 ", "Volume 0.007 m3"]);
         }
@@ -235,15 +286,15 @@ mod tests {
     fn an_extension_that_could_be_a_length_does_not_mislead() {
         // FC, "per hour" (A2 22: bit 7 set, then last), text "ab". Read from the front, 22 would be no text's length.
         let data = [0x01, 0xFC, 0x22, 2, b'b', b'a', 5];
-        let list = read(&data).expect("one record").list;
-        assert_eq!(list.first().map(|r| (r.name.as_ref(), r.notes.len())), Some(("ab", 1)));
+        let list = read(&data).expect("one record").0;
+        assert_eq!(list.first().map(|r| (r.name.to_string(), r.notes.len())), Some(("ab".to_owned(), 1)));
     }
 
     #[test]
     fn makers_data_are_kept_as_they_came() {
-        assert_eq!(read(&[0x0F, 1, 2]).map(|r| (r.makers, r.more_follow)), Ok((Some(vec![1, 2]), false)));
-        assert_eq!(read(&[0x1F]).map(|r| (r.makers, r.more_follow)), Ok((Some(Vec::new()), true)));
-        assert_eq!(read(&[0x01, 0x06, 1]).map(|r| r.makers), Ok(None));
+        assert_eq!(read(&[0x0F, 1, 2]).map(|r| r.1), Ok(Tail { makers: Some(&[1, 2]), more_follow: false }));
+        assert_eq!(read(&[0x1F]).map(|r| r.1), Ok(Tail { makers: Some(&[]), more_follow: true }));
+        assert_eq!(read(&[0x01, 0x06, 1]).map(|r| r.1), Ok(Tail::default()));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::frame::{self, Frame, ci, control};
 use super::header::Header;
-use super::payload::Payload;
+use super::payload;
 use super::selection::Selection;
 use super::transaction::{Heard, Transaction, Turn};
 use crate::dialogue::{LineFault, Timing};
@@ -175,7 +175,7 @@ impl Search {
     /// Who sent a sound answer, if it is one the search looks for.
     fn sender(&self, heard: &Heard) -> Option<Header> {
         let Heard::Reply { ci, data } = heard else { return None };
-        Payload::parse(*ci, data).ok()?.header.filter(|header| self.within.matches(header))
+        payload::sender(*ci, data).filter(|header| self.within.matches(header))
     }
 
     fn keep(&mut self, header: Header, fabrication: Option<u32>) {

@@ -9,6 +9,7 @@
 //! slave gives at its old speed. Refuses: addresses and times that no slave can have; switching the line's speed.
 
 use super::frame::{Frame, MOST_DATA, ci, control};
+use super::kind;
 use super::payload::application_error;
 use super::record::Place;
 use super::time::TimePoint;
@@ -161,20 +162,21 @@ impl ServiceDialogue {
             Heard::Ack if is_reset => None,
             Heard::Ack if self.asks_alarms => Some(Outcome::NoAlarm),
             Heard::Ack => Some(Outcome::Accepted),
-            Heard::Reply { ci: ci::ERROR, data } => Some(refusal(&data)),
-            Heard::Reply { ci: ci::ALARM, data } if self.asks_alarms && !is_reset => {
-                Some(Outcome::Alarm(data.first().copied().unwrap_or_default()))
-            }
-            Heard::Reply { .. } => Some(Outcome::Lost(LineFault::Undecodable)),
+            Heard::Reply { ci, data } => Some(self.reply(ci, &data, is_reset)),
             Heard::Lost(fault) => Some(Outcome::Lost(fault)),
         };
         if let Some(request) = self.next.take() {
             self.current = Transaction::new(request, self.timing);
         }
     }
-}
 
-fn refusal(data: &[u8]) -> Outcome {
-    let code = data.first().copied().unwrap_or_default();
-    Outcome::Refused(Refusal { code: code.into(), text: application_error(code).to_owned() })
+    fn reply(&self, ci: u8, data: &[u8], is_reset: bool) -> Outcome {
+        if let Some(code) = kind::error_code(ci, data) {
+            return Outcome::Refused(Refusal { code: code.into(), text: application_error(code).to_owned() });
+        }
+        match kind::alarm_bits(ci, data) {
+            Some(bits) if self.asks_alarms && !is_reset => Outcome::Alarm(bits),
+            _ => Outcome::Lost(LineFault::Undecodable),
+        }
+    }
 }

@@ -6,43 +6,43 @@
 //!   LVAR    00-BF text   C0-C9 BCD   D0-D9 -BCD   E0-EF binary   F0-F6 binary of 16 20 24 28 32 48 64 bytes
 //! ```
 //!
-//! Promises: an error pattern is [`Value::Invalid`], and its length is still stepped over. Refuses: reserved LVARs.
+//! Promises: an error pattern is [`Value::Invalid`], and its length is still stepped over; text and bytes are borrowed
+//! from the telegram, nothing is allocated. Refuses: reserved LVARs.
 
 use std::fmt;
 
 use super::fault::RecordFault;
+use super::octets::Octets;
+use super::text::Text;
 use super::time::TimePoint;
-use super::vif::{Form, Vif, latin1};
+use super::vif::{Form, Vif};
 use crate::amount::{Amount, Unit};
-use crate::bytes::{Cursor, bcd_decode};
+use crate::bytes::Cursor;
 
 /// A value; it shows itself as an exact decimal in the base unit, as a time, as text, or as hex bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
     /// A number with unit.
     Number(Amount),
     /// A point in time.
     Time(TimePoint),
     /// Text.
-    Text(String),
-    /// Binary data that are no number, in the order of the wire.
-    Bytes(Vec<u8>),
+    Text(Text<'a>),
+    /// Binary data that are no number, or one of more than 64 bits.
+    Bytes(Octets<'a>),
     /// The meter marks it as invalid, or it is none of its type.
     Invalid,
     /// The record has no data.
     Nothing,
 }
 
-impl fmt::Display for Value {
+impl fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(amount) => f.write_str(&amount.exact()),
             Self::Time(point) => point.fmt(f),
-            Self::Text(text) => f.write_str(text),
-            Self::Bytes(bytes) => {
-                let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
-                f.write_str(&hex.join(" "))
-            }
+            Self::Text(text) => text.fmt(f),
+            Self::Bytes(octets) => octets.fmt(f),
             Self::Invalid => f.write_str("invalid"),
             Self::Nothing => Ok(()),
         }
@@ -51,50 +51,56 @@ impl fmt::Display for Value {
 
 /// Reads the value of `coding` (the low four bits of DIF) at `cursor`. In mode 2 (`msb_first`) the most significant
 /// byte comes first.
-pub(super) fn read(coding: u8, vif: &Vif, msb_first: bool, cursor: &mut Cursor<'_>) -> Result<Value, RecordFault> {
-    let length = match coding {
-        0x0 | 0x8 => return Ok(if vif.is_error { Value::Invalid } else { Value::Nothing }),
-        0x1..=0x4 => usize::from(coding),
-        0x5 => 4,
-        0x6 => 6,
-        0x7 => 8,
-        0x9..=0xC => usize::from(coding) - 8,
-        0xD => return read_variable(vif, msb_first, cursor),
-        0xE => 6,
-        _ => return Err(RecordFault::Reserved),
-    };
-    let bytes = take(length, msb_first, cursor)?;
-    Ok(if vif.is_error { Value::Invalid } else { fixed_length(coding, vif, &bytes) })
-}
-
-/// The bytes of a value, the least significant first whatever the mode.
-fn take(length: usize, msb_first: bool, cursor: &mut Cursor<'_>) -> Result<Vec<u8>, RecordFault> {
-    let mut bytes = cursor.take(length).ok_or(RecordFault::Cut)?.to_vec();
-    if msb_first {
-        bytes.reverse();
+#[inline]
+pub(super) fn read<'a>(
+    coding: u8,
+    vif: &Vif<'_>,
+    msb_first: bool,
+    cursor: &mut Cursor<'a>,
+) -> Result<Value<'a>, RecordFault> {
+    if coding == 0xD {
+        return read_variable(vif, msb_first, cursor);
     }
-    Ok(bytes)
+    let wire = cursor.take(fixed_length(coding)?).ok_or(RecordFault::Cut)?;
+    Ok(match coding {
+        _ if vif.is_error => Value::Invalid,
+        0x0 | 0x8 => Value::Nothing,
+        _ => fixed(coding, vif, Octets::new(wire, msb_first)),
+    })
 }
 
-fn fixed_length(coding: u8, vif: &Vif, bytes: &[u8]) -> Value {
+/// The bytes of a value whose coding says how many there are.
+pub(super) const fn fixed_length(coding: u8) -> Result<usize, RecordFault> {
+    match coding {
+        0x0 | 0x8 => Ok(0),
+        0x1..=0x4 => Ok(coding as usize),
+        0x5 => Ok(4),
+        0x6 | 0xE => Ok(6),
+        0x7 => Ok(8),
+        0x9..=0xC => Ok(coding as usize - 8),
+        _ => Err(RecordFault::Reserved),
+    }
+}
+
+fn fixed<'a>(coding: u8, vif: &Vif<'_>, octets: Octets<'a>) -> Value<'a> {
     match (coding, vif.form) {
-        (_, Form::Bytes) => Value::Bytes(bytes.to_vec()),
-        (0x1..=0x4 | 0x6, Form::Time) => TimePoint::decode(bytes).map_or(Value::Invalid, Value::Time),
-        (0x5, _) => number(real32(bytes), vif),
-        (0x9..=0xE, _) => number(signed_bcd(bytes).map(plain), vif),
-        _ => integer(vif, bytes),
+        (_, Form::Bytes) => Value::Bytes(octets),
+        (0x1..=0x4 | 0x6, Form::Time) => octets.time().map_or(Value::Invalid, Value::Time),
+        (0x5, _) => number(octets.unsigned().and_then(|bits| Amount::real32(bits as u32)), vif),
+        (0x9..=0xE, _) => number(octets.signed_bcd().map(plain), vif),
+        _ => integer(vif, octets),
     }
 }
 
-fn integer(vif: &Vif, bytes: &[u8]) -> Value {
+fn integer<'a>(vif: &Vif<'_>, octets: Octets<'_>) -> Value<'a> {
     let amount = match vif.form {
-        Form::Unsigned => unsigned(bytes).map(|number| Amount::whole(number.into(), Unit::Plain)),
-        Form::Signed | Form::Time | Form::Bytes => signed(bytes).map(plain),
+        Form::Unsigned => octets.unsigned().map(|number| Amount::whole(number.into(), Unit::Plain)),
+        Form::Signed | Form::Time | Form::Bytes => octets.signed().map(plain),
     };
     number(amount, vif)
 }
 
-fn number(amount: Option<Amount>, vif: &Vif) -> Value {
+fn number<'a>(amount: Option<Amount>, vif: &Vif<'_>) -> Value<'a> {
     amount.map_or(Value::Invalid, |amount| Value::Number(amount.scaled(vif.exp10, vif.unit)))
 }
 
@@ -102,65 +108,36 @@ fn plain(number: i64) -> Amount {
     Amount::decimal(number, 0, Unit::Plain)
 }
 
-fn real32(bytes: &[u8]) -> Option<Amount> {
-    Amount::real32(u32::from_le_bytes(Cursor::new(bytes).array()?))
-}
-
-/// Type A: digit F on top is a minus; any other digit above nine is an error pattern.
-pub(super) fn signed_bcd(bytes: &[u8]) -> Option<i64> {
-    let (top, rest) = bytes.split_last()?;
-    let is_minus = top >> 4 == 0xF;
-    let mut digits = rest.to_vec();
-    digits.push(if is_minus { top & 0x0F } else { *top });
-    let magnitude = i64::try_from(bcd_decode(&digits)?).ok()?;
-    Some(if is_minus { -magnitude } else { magnitude })
-}
-
-/// Type B; the most negative number says "invalid".
-fn signed(bytes: &[u8]) -> Option<i64> {
-    let unused = 64_u32.checked_sub(u32::try_from(bytes.len()).ok()? * 8)?;
-    let number = (wide(bytes)? << unused).cast_signed() >> unused;
-    (number != i64::MIN >> unused).then_some(number)
-}
-
-/// Types C and D.
-pub(super) fn unsigned(bytes: &[u8]) -> Option<u64> {
-    wide(bytes)
-}
-
-fn wide(bytes: &[u8]) -> Option<u64> {
-    bytes.iter().rev().try_fold(0_u64, |number, byte| Some(number.checked_mul(256)? | u64::from(*byte)))
-}
-
-/// LVAR (EN 13757-3 table 5).
-fn read_variable(vif: &Vif, msb_first: bool, cursor: &mut Cursor<'_>) -> Result<Value, RecordFault> {
-    let lvar = cursor.byte().ok_or(RecordFault::Cut)?;
-    let length = match lvar {
-        0x00..=0xBF => usize::from(lvar),
-        0xC0..=0xC9 | 0xD0..=0xD9 | 0xE0..=0xEF => usize::from(lvar & 0x0F),
-        0xF0..=0xF4 => 4 * usize::from(lvar - 0xEC),
-        0xF5 | 0xF6 => 16 * usize::from(lvar - 0xF2),
-        _ => return Err(RecordFault::Reserved),
-    };
-    let bytes = take(length, msb_first, cursor)?;
-    Ok(if vif.is_error { Value::Invalid } else { variable_length(lvar, vif, bytes) })
-}
-
-fn variable_length(lvar: u8, vif: &Vif, bytes: Vec<u8>) -> Value {
-    let bcd = |sign: i64| number(magnitude(&bytes).map(|digits| plain(sign * digits)), vif);
-    match (lvar, bytes.len()) {
-        (_, 0) => Value::Nothing,
-        // The last character comes first.
-        (0x00..=0xBF, _) => Value::Text(latin1(bytes.iter().rev())),
-        (0xC0..=0xC9, _) => bcd(1),
-        (0xD0..=0xD9, _) => bcd(-1),
-        (_, 1..=8) if vif.form != Form::Bytes => integer(vif, &bytes),
-        _ => Value::Bytes(bytes),
+/// The bytes behind an LVAR (EN 13757-3 table 5).
+pub(super) const fn variable_length(lvar: u8) -> Result<usize, RecordFault> {
+    match lvar {
+        0x00..=0xBF => Ok(lvar as usize),
+        0xC0..=0xC9 | 0xD0..=0xD9 | 0xE0..=0xEF => Ok(lvar as usize & 0x0F),
+        0xF0..=0xF4 => Ok(4 * (lvar as usize - 0xEC)),
+        0xF5 | 0xF6 => Ok(16 * (lvar as usize - 0xF2)),
+        _ => Err(RecordFault::Reserved),
     }
 }
 
-fn magnitude(bytes: &[u8]) -> Option<i64> {
-    i64::try_from(bcd_decode(bytes)?).ok()
+fn read_variable<'a>(vif: &Vif<'_>, msb_first: bool, cursor: &mut Cursor<'a>) -> Result<Value<'a>, RecordFault> {
+    let lvar = cursor.byte().ok_or(RecordFault::Cut)?;
+    let wire = cursor.take(variable_length(lvar)?).ok_or(RecordFault::Cut)?;
+    Ok(if vif.is_error { Value::Invalid } else { variable(lvar, vif, wire, msb_first) })
+}
+
+fn variable<'a>(lvar: u8, vif: &Vif<'_>, wire: &'a [u8], msb_first: bool) -> Value<'a> {
+    let octets = Octets::new(wire, msb_first);
+    let bcd = |sign: i64| number(octets.bcd().map(|digits| plain(sign * digits)), vif);
+    match (lvar, wire.len()) {
+        (_, 0) => Value::Nothing,
+        (0x00..=0xBF, _) => Value::Text(if msb_first { Text::first_first(wire) } else { Text::last_first(wire) }),
+        (0xC0..=0xC9, _) => bcd(1),
+        (0xD0..=0xD9, _) => bcd(-1),
+        _ if vif.form == Form::Bytes => Value::Bytes(octets),
+        (_, 1..=8) => integer(vif, octets),
+        // A number wider than 64 bits is shown as one is written: the most significant byte first.
+        _ => Value::Bytes(octets.as_number()),
+    }
 }
 
 #[cfg(test)]
@@ -168,39 +145,18 @@ mod tests {
     use super::super::vif::TextPlace;
     use super::*;
 
-    fn vif(bytes: &[u8]) -> Vif {
+    fn vif(bytes: &[u8]) -> Vif<'_> {
         Vif::read(&mut Cursor::new(bytes), TextPlace::Either).expect("a block")
     }
 
     /// The value, and what is left behind it.
-    fn variable(bytes: &[u8]) -> (Result<Value, RecordFault>, usize) {
+    fn variable(bytes: &[u8]) -> (Result<Value<'_>, RecordFault>, usize) {
         let mut cursor = Cursor::new(bytes);
         (read(0xD, &vif(&[0x06]), false, &mut cursor), cursor.rest().len())
     }
 
     fn shown(coding: u8, block: &[u8], bytes: &[u8]) -> String {
         read(coding, &vif(block), false, &mut Cursor::new(bytes)).expect("a value").to_string()
-    }
-
-    #[test]
-    fn a_digit_f_on_top_is_a_minus_and_other_hex_digits_are_an_error_pattern() {
-        assert_eq!(signed_bcd(&[0x34, 0xF2]), Some(-234));
-        assert_eq!(signed_bcd(&[0xF4, 0x02]), None);
-        for top in [0xA2, 0xB2, 0xC2, 0xD2, 0xE2] {
-            assert_eq!(signed_bcd(&[0x34, top]), None, "{top:02X}");
-        }
-        for digit in 0x0A..=0x0F {
-            assert_eq!(signed_bcd(&[digit, 0x01]), None, "{digit:02X}");
-        }
-    }
-
-    #[test]
-    fn type_b_is_signed_in_every_length_and_its_least_number_is_invalid() {
-        assert_eq!(signed(&[0xFF]), Some(-1));
-        assert_eq!(signed(&[0xFE, 0xFF, 0xFF]), Some(-2));
-        assert_eq!(signed(&[0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F]), Some(0x7FFF_FFFF_FFFF));
-        assert_eq!(signed(&[0x00, 0x80]), None);
-        assert_eq!(signed(&[0, 0, 0, 0, 0, 0, 0, 0x80]), None);
     }
 
     #[test]
@@ -228,15 +184,32 @@ mod tests {
             (&[0xD2, 0x34, 0x12, 9], "-1234000"),
             (&[0xE0, 9], ""),
             (&[0xE2, 0xFE, 0xFF, 9], "-2000"),
-            (&[0xE9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9], "01 02 03 04 05 06 07 08 09"),
+            (&[0xE9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9], "09 08 07 06 05 04 03 02 01"),
         ] {
             let (value, left) = variable(bytes);
             assert_eq!((value.map(|v| v.to_string()).as_deref(), left), (Ok(text), 1), "{bytes:02X?}");
         }
         for (lvar, length) in [(0xBF, 191), (0xEF, 15), (0xF0, 16), (0xF4, 32), (0xF5, 48), (0xF6, 64)] {
-            let (value, left) = variable(&[&[lvar][..], &vec![b'x'; length], &[9]].concat());
+            let bytes = [&[lvar][..], &vec![b'x'; length], &[9]].concat();
+            let (value, left) = variable(&bytes);
             assert!(value.is_ok() && left == 1, "{lvar:02X}");
         }
+    }
+
+    #[test]
+    fn a_binary_value_of_length_zero_is_nothing_and_does_not_underflow() {
+        for lvar in [0xE0, 0xC0, 0xD0, 0x00] {
+            assert_eq!(variable(&[lvar, 9]), (Ok(Value::Nothing), 1), "{lvar:02X}");
+        }
+        assert_eq!(Octets::new(&[], false).signed(), None);
+    }
+
+    #[test]
+    fn a_number_wider_than_sixty_four_bits_is_written_from_its_most_significant_byte_on() {
+        // Table 5, LVAR F0: a binary number of 16 bytes, the least significant first.
+        let wide: Vec<u8> = std::iter::once(0xF0).chain(1..=16).collect();
+        let shown = variable(&wide).0.map(|value| value.to_string());
+        assert_eq!(shown.as_deref(), Ok("10 0F 0E 0D 0C 0B 0A 09 08 07 06 05 04 03 02 01"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   mbus    1 .. 250 | IIIIIIIIMMMMVVTT      identification, manufacturer, version, medium
+//!                    | IIIIIIIIMMMMVVTT-FFFFFFFF      and fabrication number, where others share the rest
 //!   cjt188  A6 .. A0, 14 digits             modbus  1 .. 247
 //! ```
 //!
@@ -38,13 +39,26 @@ pub enum Address {
     Cjt188([u8; 7]),
     /// Modbus unit, 1..=247.
     ModbusUnit(u8),
+    /// M-Bus secondary address that another meter of the line has too, and the fabrication number that tells them apart.
+    MbusEnhanced {
+        /// As of [`Address::MbusSecondary`].
+        id: u32,
+        /// As of [`Address::MbusSecondary`].
+        manufacturer: u16,
+        /// As of [`Address::MbusSecondary`].
+        version: u8,
+        /// As of [`Address::MbusSecondary`].
+        medium: u8,
+        /// Fabrication number, 8 hex digits as shown.
+        fabrication: u32,
+    },
 }
 
 impl Address {
     /// The dialect this form of address belongs to.
     pub const fn dialect(&self) -> Dialect {
         match self {
-            Self::MbusPrimary(_) | Self::MbusSecondary { .. } => Dialect::Mbus,
+            Self::MbusPrimary(_) | Self::MbusSecondary { .. } | Self::MbusEnhanced { .. } => Dialect::Mbus,
             Self::Cjt188(_) => Dialect::Cjt188,
             Self::ModbusUnit(_) => Dialect::Modbus,
         }
@@ -52,11 +66,12 @@ impl Address {
 
     /// Reads an address as people write it in import files.
     ///
-    /// M-Bus: `1`..`250`, or a secondary address of 16 hex digits `IIIIIIIIMMMMVVTT`; CJ/T 188: up to 14 digits;
-    /// Modbus: `1`..`247`.
+    /// M-Bus: `1`..`250`, or a secondary address of 16 hex digits `IIIIIIIIMMMMVVTT`, with `-` and 8 digits of the
+    /// fabrication number where it takes one; CJ/T 188: up to 14 digits; Modbus: `1`..`247`.
     pub fn parse(dialect: Dialect, text: &str) -> Result<Self, WordError> {
         match dialect {
             Dialect::Mbus if text.len() == 16 => Self::parse_secondary(text),
+            Dialect::Mbus if text.len() == 25 => Self::parse_enhanced(text),
             Dialect::Mbus => match number(text) {
                 Some(primary @ 1..=250) => Ok(Self::MbusPrimary(primary)),
                 _ => Err(WordError::new("M-Bus address", text, "1 to 250, or 16 hex digits of a secondary address")),
@@ -74,11 +89,23 @@ impl Address {
         let bits = hex(text).ok_or_else(|| wrong("16 hex digits IIIIIIIIMMMMVVTT"))?;
         let (id, manufacturer) = ((bits >> 32) as u32, (bits >> 16) as u16);
         let (version, medium) = ((bits >> 8) as u8, bits as u8);
-        let is_wild = (0..8).any(|place| id >> (4 * place) & 0xF == 0xF);
-        if is_wild || manufacturer == 0xFFFF || version == 0xFF || medium == 0xFF {
+        if has_wildcard(id) || manufacturer == 0xFFFF || version == 0xFF || medium == 0xFF {
             return Err(wrong("one meter, without wildcards (F in the identification, FFFF, FF): these are for scans"));
         }
         Ok(Self::MbusSecondary { id, manufacturer, version, medium })
+    }
+
+    fn parse_enhanced(text: &str) -> Result<Self, WordError> {
+        let remedy = "16 hex digits IIIIIIIIMMMMVVTT, - and 8 digits of the fabrication number, without F";
+        let wrong = || WordError::new("M-Bus secondary address", text, remedy);
+        let (address, number) = text.split_once('-').filter(|(_, number)| number.len() == 8).ok_or_else(wrong)?;
+        let fabrication = hex(number).map(|number| number as u32).filter(|number| !has_wildcard(*number));
+        match (Self::parse_secondary(address)?, fabrication) {
+            (Self::MbusSecondary { id, manufacturer, version, medium }, Some(fabrication)) => {
+                Ok(Self::MbusEnhanced { id, manufacturer, version, medium, fabrication })
+            }
+            _ => Err(wrong()),
+        }
     }
 
     fn parse_cjt188(text: &str) -> Result<Self, WordError> {
@@ -90,6 +117,11 @@ impl Address {
         let [_, address @ ..] = digits.to_be_bytes();
         Ok(Self::Cjt188(address))
     }
+}
+
+/// Whether one of eight digits is F, any digit.
+fn has_wildcard(digits: u32) -> bool {
+    (0..8).any(|place| digits >> (4 * place) & 0xF == 0xF)
 }
 
 /// Decimal digits and nothing else: no sign.
@@ -109,6 +141,9 @@ impl fmt::Display for Address {
             Self::MbusSecondary { id, manufacturer, version, medium } => {
                 write!(f, "{id:08X}{manufacturer:04X}{version:02X}{medium:02X}")
             }
+            Self::MbusEnhanced { id, manufacturer, version, medium, fabrication } => {
+                write!(f, "{id:08X}{manufacturer:04X}{version:02X}{medium:02X}-{fabrication:08X}")
+            }
             Self::Cjt188(bytes) => bytes.iter().try_for_each(|b| write!(f, "{b:02X}")),
         }
     }
@@ -127,6 +162,7 @@ mod tests {
         for (dialect, text) in [
             (Dialect::Mbus, "250"),
             (Dialect::Mbus, "123A5678B4090704"),
+            (Dialect::Mbus, "123A5678B4090704-0012345A"),
             (Dialect::Cjt188, "00112233445566"),
             (Dialect::Modbus, "247"),
         ] {
@@ -158,7 +194,15 @@ mod tests {
 
     #[test]
     fn nothing_and_too_much_are_no_address() {
-        for text in ["", "0", "251", "12345678"] {
+        for text in [
+            "",
+            "0",
+            "251",
+            "12345678",
+            "123A5678B4090704-001234",
+            "123A5678B4090704-0012345F",
+            "-123A5678B4090704-00123450",
+        ] {
             assert!(Address::parse(Dialect::Mbus, text).is_err(), "{text}");
         }
         assert!(Address::parse(Dialect::Cjt188, "").is_err());

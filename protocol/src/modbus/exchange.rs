@@ -256,7 +256,7 @@ impl Dialogue {
     const fn unit(&self) -> u8 {
         match self.target.address {
             Address::ModbusUnit(unit) => unit,
-            Address::MbusPrimary(_) | Address::MbusSecondary { .. } | Address::Cjt188(_) => 0,
+            _ => 0,
         }
     }
 }

@@ -2,6 +2,8 @@
 //! environment; and a line in memory.
 #![allow(dead_code, clippy::disallowed_methods, clippy::disallowed_types, clippy::panic, reason = "tests read files")]
 
+pub(crate) mod inject;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -79,6 +79,7 @@ mirror_enum!(#[derive(Debug, Clone, PartialEq, Encode, Decode)] Address = protoc
     MbusSecondary { id: u32, manufacturer: u16, version: u8, medium: u8 },
     Cjt188(digits: [u8; 7]),
     ModbusUnit(unit: u8),
+    MbusEnhanced { id: u32, manufacturer: u16, version: u8, medium: u8, fabrication: u32 },
 });
 
 mirror_struct!(Schedule = registry::Schedule { interval_s: u32, offset_s: u32 });

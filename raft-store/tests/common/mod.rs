@@ -213,6 +213,9 @@ fn address() -> impl Strategy<Value = Address> {
         1 => (any::<u32>(), any::<u16>(), any::<u8>(), any::<u8>()).prop_map(|(id, manufacturer, version, medium)| {
             Address::MbusSecondary { id, manufacturer, version, medium }
         }),
+        1 => any::<(u32, u16, u8, u8, u32)>().prop_map(|(id, manufacturer, version, medium, fabrication)| {
+            Address::MbusEnhanced { id, manufacturer, version, medium, fabrication }
+        }),
         1 => any::<[u8; 7]>().prop_map(Address::Cjt188),
         1 => (1..3_u8).prop_map(Address::ModbusUnit),
     ]

@@ -15,6 +15,7 @@ mod modbus;
 use protocol::bytes::Cursor;
 use protocol::cjt188::layout::Layout;
 use protocol::mbus::frame::{self as mbus, ci};
+use protocol::mbus::kind;
 use protocol::mbus::payload::Payload;
 use protocol::mbus::record::Record;
 use protocol::mbus::vif::{TextPlace, Vif};
@@ -104,7 +105,7 @@ fn explain_mbus(frame: &mbus::Frame, cutter: &mut Cutter<'_>) {
             cutter.cut(1, "start again");
             cutter.cut(1, format!("C, {}", control_word(*control)));
             cutter.cut(1, format!("A, primary address {address}"));
-            cutter.cut(1, format!("CI, {}", ci_word(*ci)));
+            cutter.cut(1, format!("CI, {}", kind::name(*ci)));
             explain_data(*ci, data, cutter);
             cutter.cut(cutter.left().saturating_sub(2), "data, not read");
             end(cutter);
@@ -124,21 +125,6 @@ const fn control_word(control: u8) -> &'static str {
         0x4B => "request for data",
         0x4A => "request for alarms",
         mbus::control::RSP_UD => "data from the meter",
-        _ => "other",
-    }
-}
-
-const fn ci_word(kind: u8) -> &'static str {
-    match kind {
-        ci::RESET => "application reset",
-        ci::SEND => "records for the meter",
-        ci::SELECT => "selection by secondary address",
-        ci::ERROR => "application error",
-        ci::LONG_HEADER => "variable data, long header",
-        ci::LONG_HEADER_MSB => "variable data, long header, most significant byte first",
-        ci::SHORT_HEADER => "variable data, short header",
-        ci::NO_HEADER => "variable data, no header",
-        _ if is_fixed(kind) => "fixed data",
         _ => "other",
     }
 }
@@ -174,7 +160,7 @@ fn long_header(kind: u8, data: &[u8], cutter: &mut Cutter<'_>) {
     cutter.cut(2, "signature");
 }
 
-fn explain_fixed(payload: Option<&Payload>, cutter: &mut Cutter<'_>) {
+fn explain_fixed(payload: Option<&Payload<'_>>, cutter: &mut Cutter<'_>) {
     for (length, what) in [(4, "identification"), (1, "access number"), (1, "status")] {
         cutter.cut(length, what);
     }
@@ -185,7 +171,7 @@ fn explain_fixed(payload: Option<&Payload>, cutter: &mut Cutter<'_>) {
     }
 }
 
-fn explain_records(data: &[u8], records: &[Record], cutter: &mut Cutter<'_>) {
+fn explain_records(data: &[u8], records: &[Record<'_>], cutter: &mut Cutter<'_>) {
     let (mut at, mut records) = (0, records.iter());
     for item in walk(data) {
         let bytes = data.get(at..at + item.length()).unwrap_or_default();
@@ -207,7 +193,7 @@ fn explain_records(data: &[u8], records: &[Record], cutter: &mut Cutter<'_>) {
     }
 }
 
-fn shown(record: &Record) -> String {
+fn shown(record: &Record<'_>) -> String {
     let text = format!("{} {} {}", words::quantity(&record.name), record.value, record.unit);
     text.trim_end().to_owned()
 }
@@ -261,10 +247,11 @@ fn explain_vif(block: &[u8], cutter: &mut Cutter<'_>) {
 
 fn extensions(block: &[u8], first: usize, cutter: &mut Cutter<'_>) {
     for count in first..block.len() {
-        let [before, with] = [count, count + 1].map(|count| prefix(block.get(..count).unwrap_or_default()));
+        let [before, with] = [count, count + 1].map(|count| ended(block.get(..count).unwrap_or_default()));
+        let [before, with] = [prefix(&before), prefix(&with)];
         let what = match (before, with) {
             (Some(before), Some(with)) if with.notes.len() > before.notes.len() => {
-                with.notes.last().map(ToString::to_string).unwrap_or_default()
+                with.notes.last().map(|note| note.to_string()).unwrap_or_default()
             }
             (Some(before), Some(with)) if with.exp10 != before.exp10 => format!("x 10^{}", with.exp10 - before.exp10),
             _ => "extension".to_owned(),
@@ -274,17 +261,21 @@ fn extensions(block: &[u8], first: usize, cutter: &mut Cutter<'_>) {
 }
 
 fn quantity(block: &[u8]) -> String {
-    let Some(vif) = prefix(block) else { return "unknown".to_owned() };
+    let block = ended(block);
+    let Some(vif) = prefix(&block) else { return "unknown".to_owned() };
     let unit = if vif.symbol.is_empty() { String::new() } else { format!(", 10^{} {}", vif.exp10, vif.symbol) };
     format!("{}{unit}", words::quantity(&vif.name))
 }
 
 /// The block as if its last byte here were its last.
-fn prefix(block: &[u8]) -> Option<Vif> {
-    let (last, front) = block.split_last()?;
-    let ended = if front.is_empty() || last & 0x80 != 0 { last & 0x7F } else { *last };
-    let bytes = [front, &[ended]].concat();
-    Vif::read(&mut Cursor::new(&bytes), TextPlace::Either).ok()
+fn ended(block: &[u8]) -> Vec<u8> {
+    let Some((last, front)) = block.split_last() else { return Vec::new() };
+    let last = if front.is_empty() || last & 0x80 != 0 { last & 0x7F } else { *last };
+    [front, &[last]].concat()
+}
+
+fn prefix(block: &[u8]) -> Option<Vif<'_>> {
+    Vif::read(&mut Cursor::new(block), TextPlace::Either).ok()
 }
 
 #[cfg(test)]

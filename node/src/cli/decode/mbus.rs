@@ -3,7 +3,9 @@
 //! Promises: every record with its bytes; a value that is marked invalid is null with its error. Refuses: requests and
 //! acknowledgements, which carry no values.
 
+use protocol::mbus::compact::Formats;
 use protocol::mbus::frame::{Frame, ci};
+use protocol::mbus::kind::{error_code, is_compact};
 use protocol::mbus::payload::{Payload, PayloadFault, application_error};
 use protocol::mbus::record::Record;
 use protocol::mbus::value::Value;
@@ -20,15 +22,19 @@ const BEFORE: usize = 7;
 type Fields = Vec<(&'static str, Json)>;
 
 /// The fields of a reply, and its rows for people.
-pub(super) fn reply(frame: &Frame) -> Result<(Fields, String), Fault> {
+pub(super) fn reply(frame: &Frame, formats: &mut Formats) -> Result<(Fields, String), Fault> {
     let no_answer = || Fault::new("no-answer", "a request or acknowledgement: a meter's answer is needed", 0);
     let Frame::Long { address, ci: kind, data, .. } = frame else { return Err(no_answer()) };
     if frame.is_from_master() {
         return Err(no_answer());
     }
-    if *kind == ci::ERROR {
-        let code = data.first().copied().unwrap_or_default();
+    if let Some(code) = error_code(*kind, data) {
         return Err(Fault::new("refused", format!("the meter refuses: {}", application_error(code)), BEFORE));
+    }
+    let expanded = expand(*kind, data, formats)?;
+    let (kind, data) = expanded.as_ref().map_or((kind, data), |(kind, data)| (kind, data));
+    if let Some(signature) = formats.learn(*kind, data).filter(|_| matches!(*kind, ci::FORMAT..=ci::FORMAT_LONG)) {
+        return Ok(told(*address, signature));
     }
     let payload = Payload::parse(*kind, data).map_err(|fault| undecodable(fault, *kind, data))?;
     let raws = raws(*kind, data);
@@ -38,16 +44,33 @@ pub(super) fn reply(frame: &Frame) -> Result<(Fields, String), Fault> {
         ("address", Json::number(address)),
         ("header", header(*kind, data, &payload)),
         ("records", Json::list(records.map(|(nth, shown)| record(shown, raws.get(nth).copied().unwrap_or_default())))),
-        ("manufacturer_data", Json::maybe(payload.makers.as_deref(), |bytes| Json::text(hex(bytes)))),
+        ("manufacturer_data", Json::maybe(payload.makers, |bytes| Json::text(hex(bytes)))),
         ("more_records_follow", Json::Bool(payload.more_follow)),
     ];
     Ok((fields, table(*address, &payload)))
+}
+
+/// The full frame behind a compact one.
+fn expand(kind: u8, data: &[u8], formats: &Formats) -> Result<Option<(u8, Vec<u8>)>, Fault> {
+    if !is_compact(kind, data.len()) {
+        return Ok(None);
+    }
+    let expanded = formats.expand(kind, data);
+    expanded.map(Some).map_err(|fault| Fault::new("undecodable", fault.to_string(), BEFORE - 1))
+}
+
+/// What a format frame tells.
+fn told(address: u8, signature: u16) -> (Fields, String) {
+    let format = format!("{signature:04X}");
+    let text = format!("mbus address {address} tells format {format}");
+    (vec![("protocol", Json::text("mbus")), ("address", Json::number(address)), ("format", Json::text(format))], text)
 }
 
 fn undecodable(fault: PayloadFault, kind: u8, data: &[u8]) -> Fault {
     let offset = match fault {
         PayloadFault::Kind(_) => BEFORE - 1,
         PayloadFault::Header => BEFORE + data.len(),
+        PayloadFault::Encrypted(_) | PayloadFault::NeedsFormat(_) => BEFORE + Payload::header_length(kind),
         PayloadFault::Records(_) => {
             let header = Payload::header_length(kind);
             let walked: usize = walk(data.get(header..).unwrap_or_default()).into_iter().map(Item::length).sum();
@@ -89,11 +112,12 @@ fn header(kind: u8, data: &[u8], payload: &Payload) -> Json {
         return Json::Null;
     }
     let id = payload.header.map(|header| header.id).or(payload.id);
+    let medium = payload.header.map(|header| header.medium).or(payload.medium);
     Json::Object(vec![
         ("id", Json::maybe(id, |id| Json::text(format!("{id:08X}")))),
         ("manufacturer", Json::maybe(payload.header, |h| Json::text(words::manufacturer(h.manufacturer)))),
         ("version", Json::maybe(payload.header, |h| Json::number(h.version))),
-        ("medium", Json::maybe(payload.header, |h| Json::text(words::medium(h.medium)))),
+        ("medium", Json::maybe(medium, |medium| Json::text(words::medium(medium)))),
         ("access_no", Json::maybe(access, Json::number)),
         ("status", Json::text(format!("{:02X}", payload.status.0))),
     ])
@@ -101,7 +125,7 @@ fn header(kind: u8, data: &[u8], payload: &Payload) -> Json {
 
 fn record(record: &Record, raw: &[u8]) -> Json {
     let error = matches!(record.value, Value::Invalid)
-        .then(|| record.notes.last().map_or_else(|| "invalid value".to_owned(), ToString::to_string));
+        .then(|| record.notes.last().map_or_else(|| "invalid value".to_owned(), |note| note.to_string()));
     Json::Object(vec![
         ("storage", Json::number(record.place.storage)),
         ("tariff", Json::number(record.place.tariff)),
@@ -112,7 +136,7 @@ fn record(record: &Record, raw: &[u8]) -> Json {
         ("value", value(&record.value)),
         ("raw", Json::text(hex(raw))),
         ("error", Json::maybe(error, Json::Text)),
-        ("notes", Json::list(record.notes.iter().map(|note| Json::text(note.as_ref())))),
+        ("notes", Json::list(record.notes.iter().map(|note| Json::text(note.to_string())))),
     ])
 }
 
@@ -120,8 +144,8 @@ fn value(value: &Value) -> Json {
     match value {
         Value::Number(amount) => Json::Number(amount.exact()),
         Value::Time(point) => Json::text(point.to_string()),
-        Value::Text(text) => Json::text(text.as_str()),
-        Value::Bytes(bytes) => Json::text(hex(bytes)),
+        Value::Text(text) => Json::text(text.to_string()),
+        Value::Bytes(octets) => Json::text(octets.iter().map(|byte| format!("{byte:02X}")).collect::<String>()),
         Value::Invalid | Value::Nothing => Json::Null,
     }
 }
@@ -131,7 +155,7 @@ fn table(address: u8, payload: &Payload) -> String {
     let mut rows = vec![format!("mbus address {address} {identity}")];
     rows.extend(payload.records.iter().map(|record| {
         let place = record.place;
-        let notes = record.notes.join(", ");
+        let notes = record.notes;
         let name = words::quantity(&record.name);
         let text = format!(
             "  {:<14} {:>4} {:>3} {:>3}  {name:<28} {} {} {notes}",
@@ -144,6 +168,6 @@ fn table(address: u8, payload: &Payload) -> String {
         );
         text.trim_end().to_owned()
     }));
-    rows.extend(payload.makers.as_ref().map(|bytes| format!("  manufacturer data {}", hex(bytes))));
+    rows.extend(payload.makers.map(|bytes| format!("  manufacturer data {}", hex(bytes))));
     rows.join("\n")
 }

@@ -2,20 +2,18 @@
 //!
 //! Promises: snake_case, stable; a plain text is passed as it is. Refuses: translating.
 
-use std::borrow::Cow;
-
 use protocol::mbus::record::Function;
+use protocol::mbus::vif::Name;
 
 /// The name of a record's quantity.
-#[expect(clippy::ptr_arg, reason = "a word of the tables is told from a text of the meter")]
-pub(super) fn quantity(name: &Cow<'static, str>) -> String {
+pub(super) fn quantity(name: &Name<'_>) -> String {
     match name {
-        Cow::Owned(text) => text.clone(),
-        Cow::Borrowed("Time point (date)") => "date".to_owned(),
-        Cow::Borrowed("Time point (date & time)") => "date_time".to_owned(),
-        Cow::Borrowed("Fabrication No") => "fabrication_number".to_owned(),
-        Cow::Borrowed("H.C.A.") => "heat_cost_allocation".to_owned(),
-        Cow::Borrowed(words) => snake(&words.replace('#', "number")),
+        Name::Plain(text) => text.to_string(),
+        Name::Standard("Time point (date)") => "date".to_owned(),
+        Name::Standard("Time point (date & time)") => "date_time".to_owned(),
+        Name::Standard("Fabrication No") => "fabrication_number".to_owned(),
+        Name::Standard("H.C.A.") => "heat_cost_allocation".to_owned(),
+        Name::Standard(words) => snake(&words.replace('#', "number")),
     }
 }
 
@@ -72,14 +70,18 @@ pub(in crate::cli) fn medium(code: u8) -> String {
 
 #[cfg(test)]
 mod tests {
+    use protocol::bytes::Cursor;
+    use protocol::mbus::vif::{TextPlace, Vif};
+
     use super::*;
 
     #[test]
     fn names_are_snake_case_and_texts_stay() {
-        let named = |name: &'static str| quantity(&Cow::Borrowed(name));
+        let named = |name: &'static str| quantity(&Name::Standard(name));
         assert_eq!(named("Temperature difference"), "temperature_difference");
         assert_eq!(named("First storage # for cyclic storage"), "first_storage_number_for_cyclic_storage");
-        assert_eq!(quantity(&Cow::Owned("%RH".to_owned())), "%RH");
+        let text = Vif::read(&mut Cursor::new(&[0x7C, 3, b'H', b'R', b'%']), TextPlace::Either).map(|vif| vif.name);
+        assert_eq!(text.map(|name| quantity(&name)).as_deref(), Ok("%RH"));
         assert_eq!(manufacturer(0x2C2D), "KAM");
     }
 }

@@ -6,7 +6,7 @@
 use super::{Meaning, Vif};
 use crate::amount::Unit;
 
-pub(super) fn entry(code: u8) -> Vif {
+pub(super) fn entry(code: u8) -> Vif<'static> {
     let n = i32::from(code & 0b1);
     match code {
         0x00 | 0x01 => Vif::new(Meaning::Energy, "Energy", Unit::WattHour, n + 5),
@@ -41,7 +41,7 @@ pub(super) fn entry(code: u8) -> Vif {
     }
 }
 
-fn temperature(code: u8) -> Vif {
+fn temperature(code: u8) -> Vif<'static> {
     let name = match code {
         0x58..=0x5B => "Flow temperature",
         0x5C..=0x5F => "Return temperature",

@@ -5,7 +5,8 @@
 use super::{Meaning, Vif, span_unit};
 use crate::amount::Unit;
 
-pub(super) fn entry(code: u8) -> Vif {
+#[inline]
+pub(super) fn entry(code: u8) -> Vif<'static> {
     match code {
         0x00..=0x1F => identification(code),
         0x20..=0x3F => readout(code),
@@ -15,7 +16,7 @@ pub(super) fn entry(code: u8) -> Vif {
     }
 }
 
-fn identification(code: u8) -> Vif {
+fn identification(code: u8) -> Vif<'static> {
     let name = match code {
         0x00..=0x03 => return Vif::other("Credit", "currency", i32::from(code & 0b11) - 3),
         0x04..=0x07 => return Vif::other("Debit", "currency", i32::from(code & 0b11) - 3),
@@ -47,7 +48,7 @@ fn identification(code: u8) -> Vif {
     Vif::code(Meaning::Other, name)
 }
 
-fn readout(code: u8) -> Vif {
+fn readout(code: u8) -> Vif<'static> {
     match code {
         0x20 => Vif::code(Meaning::Other, "First storage # for cyclic storage"),
         0x21 => Vif::code(Meaning::Other, "Last storage # for cyclic storage"),
@@ -70,7 +71,7 @@ fn readout(code: u8) -> Vif {
     }
 }
 
-fn operation(code: u8) -> Vif {
+fn operation(code: u8) -> Vif<'static> {
     match code {
         0x60 => Vif::code(Meaning::Other, "Reset counter"),
         0x61 => Vif::code(Meaning::Other, "Cumulation counter"),
@@ -79,7 +80,7 @@ fn operation(code: u8) -> Vif {
         0x64 => Vif::code(Meaning::Other, "Week number"),
         0x65 => Vif::time(Meaning::Other, "Time point of day change"),
         0x66 => Vif::code(Meaning::Other, "State of parameter activation"),
-        0x67 => Vif::bytes("Special supplier information"),
+        0x67 => Vif::code(Meaning::Other, "Special supplier information"),
         0x68..=0x6B => long_span("Duration since last cumulation", code),
         0x6C..=0x6F => long_span("Operating time battery", code),
         0x70 => Vif::time(Meaning::Other, "Date and time of battery change"),
@@ -94,7 +95,7 @@ fn operation(code: u8) -> Vif {
 }
 
 /// Hours, days, months, years.
-fn long_span(name: &'static str, code: u8) -> Vif {
+fn long_span(name: &'static str, code: u8) -> Vif<'static> {
     match code & 0b11 {
         0 => Vif::span(name, Unit::Hour),
         1 => Vif::span(name, Unit::Day),

@@ -13,18 +13,39 @@ mod alternate;
 mod combinable;
 mod main;
 mod meaning;
+mod note;
 mod primary;
 
-use std::borrow::Cow;
+use std::fmt;
 
 use super::fault::{MOST_EXTENSIONS, RecordFault};
+use super::text::Text;
 use crate::amount::Unit;
 use crate::bytes::Cursor;
 
 pub use meaning::Meaning;
+pub use note::{Note, Notes};
 
 /// The longest plain-text unit believed, in characters.
 const MOST_TEXT: u8 = 32;
+
+/// A quantity in words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Name<'a> {
+    /// The standard's.
+    Standard(&'static str),
+    /// The text of a plain-text VIF.
+    Plain(Text<'a>),
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Standard(name) => f.write_str(name),
+            Self::Plain(text) => text.fmt(f),
+        }
+    }
+}
 
 /// How the bytes of a value are to be read where the DIF leaves it open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +72,12 @@ pub enum TextPlace {
 }
 
 /// A value information block, read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Vif {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vif<'a> {
     /// What the value stands for.
     pub meaning: Meaning,
     /// Its name; of a plain-text VIF the text.
-    pub name: Cow<'static, str>,
+    pub name: Name<'a>,
     /// Its unit.
     pub unit: Unit,
     /// The unit's symbol where no column has it ([`Unit::Plain`]).
@@ -69,15 +90,16 @@ pub struct Vif {
     pub is_error: bool,
     /// A VIFE makes it something else than the plain quantity: a limit, a rate, a backward count, a maker's own.
     pub is_altered: bool,
-    /// What the VIFEs say, in words.
-    pub notes: Vec<Cow<'static, str>>,
+    /// What the VIFEs say.
+    pub notes: Notes,
     /// Whether a plain text held characters no text has.
     pub is_odd_text: bool,
 }
 
-impl Vif {
+impl<'a> Vif<'a> {
+    #[inline]
     pub(super) const fn new(meaning: Meaning, name: &'static str, unit: Unit, exp10: i32) -> Self {
-        let (name, symbol) = (Cow::Borrowed(name), unit.base().0);
+        let (name, symbol) = (Name::Standard(name), unit.base().0);
         Self {
             meaning,
             name,
@@ -87,12 +109,13 @@ impl Vif {
             form: Form::Signed,
             is_error: false,
             is_altered: false,
-            notes: Vec::new(),
+            notes: Notes::NONE,
             is_odd_text: false,
         }
     }
 
     /// A number no column has.
+    #[inline]
     const fn other(name: &'static str, symbol: &'static str, exp10: i32) -> Self {
         let mut vif = Self::new(Meaning::Other, name, Unit::Plain, exp10);
         vif.symbol = symbol;
@@ -131,7 +154,8 @@ impl Vif {
     }
 
     /// Reads the block at `cursor`.
-    pub fn read(cursor: &mut Cursor<'_>, texts: TextPlace) -> Result<Self, RecordFault> {
+    #[inline]
+    pub fn read(cursor: &mut Cursor<'a>, texts: TextPlace) -> Result<Self, RecordFault> {
         let first = cursor.byte().ok_or(RecordFault::Cut)?;
         match first {
             0xFB | 0xFD => {
@@ -147,11 +171,12 @@ impl Vif {
     }
 
     /// Applies the VIFEs behind `previous`, while bit 7 says that there is another; `is_makers` steps over them.
+    #[inline]
     fn read_extensions(
         mut self,
         previous: u8,
         mut is_makers: bool,
-        cursor: &mut Cursor<'_>,
+        cursor: &mut Cursor<'a>,
     ) -> Result<Self, RecordFault> {
         let mut last = previous;
         for _ in 0..MOST_EXTENSIONS {
@@ -168,19 +193,19 @@ impl Vif {
     }
 
     /// Reads the text: its length, then its characters, the last one first.
-    fn read_text(mut self, cursor: &mut Cursor<'_>) -> Result<Self, RecordFault> {
+    fn read_text(mut self, cursor: &mut Cursor<'a>) -> Result<Self, RecordFault> {
         let length = cursor.byte().ok_or(RecordFault::Cut)?;
-        let text = cursor.take(length.into()).ok_or(RecordFault::Cut)?;
-        self.is_odd_text = length == 0 || length > MOST_TEXT || !text.iter().copied().all(is_character);
-        self.name = Cow::Owned(latin1(text.iter().rev()));
+        let text = Text::last_first(cursor.take(length.into()).ok_or(RecordFault::Cut)?);
+        self.is_odd_text = length > MOST_TEXT || !text.is_readable();
+        self.name = Name::Plain(text);
         Ok(self)
     }
 
-    fn read_text_and_extensions(self, cursor: &mut Cursor<'_>, texts: TextPlace) -> Result<Self, RecordFault> {
+    fn read_text_and_extensions(self, cursor: &mut Cursor<'a>, texts: TextPlace) -> Result<Self, RecordFault> {
         let is_before = match texts {
             TextPlace::BeforeExtensions => true,
             TextPlace::BehindExtensions => false,
-            TextPlace::Either => self.clone().read_text(&mut cursor.clone()).is_ok_and(|vif| !vif.is_odd_text),
+            TextPlace::Either => self.read_text(&mut cursor.clone()).is_ok_and(|vif| !vif.is_odd_text),
         };
         if is_before {
             return self.read_text(cursor)?.read_extensions(0x80, false, cursor);
@@ -192,15 +217,6 @@ impl Vif {
 /// FD FD opens a second table, which is not read here: its chain is stepped over.
 const fn is_second_level(first: u8, second: u8) -> bool {
     first == 0xFD && second == 0xFD
-}
-
-const fn is_character(byte: u8) -> bool {
-    matches!(byte, 0x20..=0x7E | 0xA0..=0xFF)
-}
-
-/// Text of ISO 8859-1 (EN 13757-3 clause 6.3.3).
-pub(super) fn latin1<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
-    bytes.map(|byte| char::from(*byte)).collect()
 }
 
 /// The unit two bits of a code name.

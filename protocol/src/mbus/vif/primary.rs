@@ -5,7 +5,8 @@
 use super::{Meaning, Vif, span_unit};
 use crate::amount::Unit;
 
-pub(super) fn entry(code: u8) -> Vif {
+#[inline]
+pub(super) fn entry(code: u8) -> Vif<'static> {
     let n = i32::from(code & 0b111);
     let nn = i32::from(code & 0b11);
     match code {
