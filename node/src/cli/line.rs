@@ -20,8 +20,9 @@ use super::{json, pages, rows};
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Creates or updates lines from a CSV file: all rows or none.
-    #[command(after_help = "Columns, named by the first row: name, endpoint (tcp://HOST:PORT or serial:///dev/NAME); \
-                            optional: baud, parity, extra_answer_ms, repeats, requires (name=value;name=value).")]
+    #[command(after_help = "Columns, named by the first row: name, endpoint (tcp://HOST:PORT, \
+                            modbus-tcp://HOST:PORT, serial:///dev/NAME or dialin://UNIT); optional: \
+                            baud, parity, extra_answer_ms, repeats, requires (name=value;name=value).")]
     Import {
         /// The file; - is stdin.
         file: PathBuf,

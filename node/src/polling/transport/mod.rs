@@ -36,7 +36,9 @@ pub(super) fn timing(spec: &LineSpec) -> Timing {
 pub(super) fn speak_margin(spec: &LineSpec, settings: &config::Polling) -> Duration {
     match spec.endpoint {
         // The kernel repeats what a gateway did not acknowledge for as long as this.
-        Endpoint::Tcp { .. } => settings.speak_margin + settings.unacked_limit,
+        Endpoint::Tcp { .. } | Endpoint::ModbusTcp { .. } | Endpoint::DialIn { .. } => {
+            settings.speak_margin + settings.unacked_limit
+        }
         Endpoint::Serial { .. } => settings.speak_margin,
     }
 }
@@ -70,7 +72,7 @@ impl Channel {
     /// Opens the channel of a line.
     async fn open(spec: &LineSpec, settings: &config::Polling, open: &Descriptors) -> io::Result<Self> {
         let (wire, brake) = match &spec.endpoint {
-            Endpoint::Tcp { host, port } => {
+            Endpoint::Tcp { host, port } | Endpoint::ModbusTcp { host, port } => {
                 let opened = timeout(settings.connect_timeout, tcp::open(host, *port, settings)).await;
                 let (stream, brake) = opened.map_err(|_| late(settings.connect_timeout))??;
                 (Wire::Tcp(stream), brake)
@@ -79,6 +81,7 @@ impl Channel {
                 let (port, brake) = serial::open(path, spec.baud, spec.parity)?;
                 (Wire::Serial(port), brake)
             }
+            Endpoint::DialIn { unit } => return Err(not_connected(unit)),
         };
         Ok(Self { wire, registered: open.register(brake), piece: [0; PIECE] })
     }
@@ -134,6 +137,10 @@ impl Channel {
 
 /// Pieces thrown away before one transmission, at most.
 const DRAINED_PIECES: usize = 1_024;
+
+fn not_connected(unit: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, format!("unit {unit} is not connected"))
+}
 
 fn ended() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "closed by the other side")
