@@ -59,6 +59,15 @@ impl Exchange {
         }
     }
 
+    /// Whether the last question still waits for bytes of its answer.
+    pub fn is_listening(&self) -> bool {
+        match &self.tower {
+            Tower::Mbus(dialogue) => dialogue.is_listening(),
+            Tower::Cjt188(dialogue) => dialogue.is_listening(),
+            Tower::Modbus(dialogue) => dialogue.is_listening(),
+        }
+    }
+
     /// Bytes came: half a frame, two frames, or noise.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         match &mut self.tower {

@@ -4,6 +4,7 @@ pub mod amount;
 pub mod api;
 pub mod bytes;
 pub mod cjt188;
+pub mod dialin;
 mod dialogue;
 pub mod exchange;
 mod gather;

@@ -122,6 +122,11 @@ impl Dialogue {
         }
     }
 
+    /// Whether the last question still waits for bytes of its answer.
+    pub const fn is_listening(&self) -> bool {
+        matches!(self.phase, Phase::Listen { .. })
+    }
+
     /// Bytes came.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         if let Phase::Drain { heard, next } = &mut self.phase {

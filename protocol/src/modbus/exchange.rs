@@ -111,6 +111,11 @@ impl Dialogue {
         }
     }
 
+    /// Whether the last question still waits for bytes of its answer.
+    pub const fn is_listening(&self) -> bool {
+        matches!(self.phase, Phase::Listen { .. })
+    }
+
     /// Bytes came.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         for chunk in bytes.chunks(frame::LONGEST) {
