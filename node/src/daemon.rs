@@ -30,6 +30,7 @@ use crate::cluster::network::Network;
 use crate::cluster::peers::{Caller, Peers};
 use crate::cluster::{Cluster, Leadership, ProposeError, quorum};
 use crate::config::Config;
+use crate::dialin::{Directory, Herald, Listener};
 use crate::leader::Leader;
 use crate::metrics::Metrics;
 use crate::mysql::{self, DatabaseError};
@@ -67,6 +68,14 @@ pub enum DaemonError {
     Open {
         /// The address.
         address: SocketAddr,
+    },
+    /// A port on which units call in cannot be had.
+    #[error("dialin.listen = {address}: {source}: choose a free port, or stop what holds this one")]
+    DialIn {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
     },
     /// Its outbox cannot be opened.
     #[error(transparent)]
@@ -110,7 +119,7 @@ struct Node {
     polling: (CancellationToken, JoinHandle<()>),
     duties: (CancellationToken, JoinHandle<()>),
     server: (CancellationToken, JoinHandle<Result<(), std::io::Error>>),
-    /// Heart, quorum and the watch of leadership.
+    /// Heart, quorum, the watch of leadership, and the units that call in.
     rest: (CancellationToken, Vec<JoinHandle<()>>),
 }
 
@@ -124,6 +133,8 @@ impl Node {
         let identity = Identity::load(&config.node.data_dir)?;
         let listener = TcpListener::bind(address).await.map_err(|source| DaemonError::Port { address, source })?;
         let metrics = Metrics::default();
+        let units = Directory::new(config.units.clone(), metrics.clone());
+        let callers = listen_for_units(&config, &units).await?;
         let spool = Spool::open(&config.node.data_dir, &config.spool, metrics.clone())?;
         let peers = Peers::new(Caller::new(&identity.cluster_id, identity.node_id()), config.raft.connect_timeout);
         let message_bytes = usize::try_from(config.raft.message_bytes.as_u64()).unwrap_or(usize::MAX);
@@ -139,7 +150,7 @@ impl Node {
             consensus.found(&config.advertise()).await?;
         }
         tracing::info!(node = identity.node, cluster = %identity.cluster_id, %address, "node started");
-        Ok(Self::put_together(config, cluster, consensus, spool, metrics, server, seen, identity))
+        Ok(Self::put_together(config, cluster, consensus, spool, metrics, server, seen, identity, units, callers))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the one place that knows every part")]
@@ -152,6 +163,8 @@ impl Node {
         server: (CancellationToken, JoinHandle<Result<(), std::io::Error>>),
         seen: watch::Sender<Leadership>,
         identity: Identity,
+        units: Directory,
+        callers: Vec<Listener>,
     ) -> Self {
         let rest = CancellationToken::new();
         let heart = Heart::new(cluster.clone(), Arc::clone(&config), metrics.clone(), wall_now().0);
@@ -165,11 +178,16 @@ impl Node {
         tasks.push(tokio::spawn(async move { follower.0.follow_members(follower.1).await }));
         let herald = (cluster.clone(), rest.clone());
         tasks.push(tokio::spawn(async move { herald.0.announce(herald.1).await }));
+        if !callers.is_empty() {
+            let herald = Herald::new(cluster.clone(), units.clone(), Arc::clone(&config));
+            tasks.push(tokio::spawn(herald.run(rest.clone())));
+            tasks.extend(callers.into_iter().map(|listener| tokio::spawn(listener.run(rest.clone()))));
+        }
         if identity.founder {
             tasks.push(tokio::spawn(found(cluster.clone(), Arc::clone(&config), identity, rest.clone())));
         }
         let leader = Leader::new(cluster.clone(), Arc::clone(&config), metrics.clone());
-        let limbs = Polling::new(cluster.clone(), spool.clone(), Arc::clone(&config), metrics);
+        let limbs = Polling::new(cluster.clone(), spool.clone(), Arc::clone(&config), metrics, units);
         let (duties, polling) = (CancellationToken::new(), CancellationToken::new());
         Self {
             duties: (duties.clone(), tokio::spawn(leader.run(duties))),
@@ -216,6 +234,16 @@ impl Node {
         spool.close().await;
         tracing::info!("stopped");
     }
+}
+
+/// Every port on which units call in.
+async fn listen_for_units(config: &Config, units: &Directory) -> Result<Vec<Listener>, DaemonError> {
+    let mut listeners = Vec::new();
+    for section in &config.dialin {
+        let listener = Listener::bind(section.clone(), units.clone()).await;
+        listeners.push(listener.map_err(|source| DaemonError::DialIn { address: section.listen, source })?);
+    }
+    Ok(listeners)
 }
 
 /// Lets the leader empty this node's spool; what stays is delivered after the next start.

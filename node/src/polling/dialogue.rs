@@ -7,6 +7,7 @@
 use std::io;
 use std::time::Duration;
 
+use protocol::dialin::Sifted;
 use protocol::exchange::{Answer, Exchange, LineFault, Step, Timing};
 use raft_store::state::UnixMillis;
 use tokio::time::Instant;
@@ -44,14 +45,16 @@ impl From<io::Error> for Ending {
 
 /// Carries `exchange` through to its end.
 pub(super) async fn converse(channel: &mut Channel, exchange: Exchange, terms: &Terms<'_>) -> Ending {
+    let exchange = Sifted::new(exchange, channel.words());
     let ending = drive(channel, exchange, terms).await.map_or_else(|ending| ending, Ending::Answered);
+    channel.rest();
     if let Ending::Denied(why, spoke) = &ending {
         tracing::debug!(%why, spoke, "a dialogue was cut short");
     }
     ending
 }
 
-async fn drive(channel: &mut Channel, mut exchange: Exchange, terms: &Terms<'_>) -> Result<Answer, Ending> {
+async fn drive(channel: &mut Channel, mut exchange: Sifted, terms: &Terms<'_>) -> Result<Answer, Ending> {
     let end = Instant::now() + terms.limit;
     let (mut heard, mut spoke) = (false, false);
     loop {

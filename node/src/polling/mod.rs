@@ -37,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cluster::lease::Lease;
 use crate::cluster::{Applied, Cluster};
 use crate::config::Config;
+use crate::dialin::Directory;
 use crate::metrics::Metrics;
 use crate::spool::Spool;
 
@@ -55,6 +56,7 @@ struct Shared {
     config: Arc<Config>,
     metrics: Metrics,
     descriptors: Descriptors,
+    units: Directory,
 }
 
 /// The lines of this node, not started yet.
@@ -64,18 +66,25 @@ pub(crate) struct Polling {
     spool: Spool,
     config: Arc<Config>,
     metrics: Metrics,
+    units: Directory,
 }
 
 impl Polling {
-    /// The lines that `cluster` gives to this node; what they say goes to `spool`.
-    pub(crate) const fn new(cluster: Cluster, spool: Spool, config: Arc<Config>, metrics: Metrics) -> Self {
-        Self { cluster, spool, config, metrics }
+    /// The lines that `cluster` gives to this node, some of them through `units`; what they say goes to `spool`.
+    pub(crate) const fn new(
+        cluster: Cluster,
+        spool: Spool,
+        config: Arc<Config>,
+        metrics: Metrics,
+        units: Directory,
+    ) -> Self {
+        Self { cluster, spool, config, metrics, units }
     }
 
     /// Serves the lines of this node until `stop`; then finishes what runs and lets go of every line, within
     /// `polling.stop_limit`.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let Self { cluster, spool, config, metrics } = self;
+        let Self { cluster, spool, config, metrics, units } = self;
         let (outlet, proposals) = Outlet::new(config.polling.proposals_queue);
         let (lease, descriptors) = (cluster.lease(), Descriptors::default());
         let every = config.lease.watchdog_every;
@@ -84,7 +93,7 @@ impl Polling {
             Err(error) => return tracing::error!(%error, "the line watchdog cannot be started: no line is served"),
         };
         let (node, applied, at_once) = (cluster.node(), cluster.applied(), config.polling.proposals);
-        let roster = Roster::new(Shared { node, applied, lease, outlet, spool, config, metrics, descriptors });
+        let roster = Roster::new(Shared { node, applied, lease, outlet, spool, config, metrics, descriptors, units });
         tokio::select! {
             () = roster.run(stop) => {}
             // Neither ends by itself: the roster holds the outlet's other end.

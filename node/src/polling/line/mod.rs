@@ -82,7 +82,7 @@ impl LineTask {
         let Tenure { line, epoch, spec, listen, start_after, schedule } = tenure;
         let Shared { node, config, metrics, .. } = &shared;
         let author = Author { node: *node, line, epoch };
-        let margin = speak_margin(&spec, &config.polling);
+        let margin = speak_margin(&spec, &config.polling, &config.units);
         let (lease, applied) = (shared.lease.clone(), shared.applied.clone());
         let timing = timing(&spec);
         let (spool, pause) = (shared.spool.clone(), config.polling.look_every);
@@ -92,7 +92,13 @@ impl LineTask {
             outbox: Outbox { spool, line, orders: orders.clone(), pause },
             timing,
             orders,
-            link: Link::new(spec, Arc::clone(config), metrics.clone(), shared.descriptors.clone()),
+            link: Link::new(
+                spec,
+                Arc::clone(config),
+                metrics.clone(),
+                shared.descriptors.clone(),
+                shared.units.clone(),
+            ),
             schedule: schedule.unwrap_or_else(|| Schedule::new((&config.polling).into())),
             desk: Desk::new(author, shared.outlet.clone(), config, metrics.clone()),
             known: Arc::default(),

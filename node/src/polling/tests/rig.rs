@@ -20,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Moment, wall_now};
 use crate::cluster::lease::Lease;
 use crate::cluster::{Applied, ProposeError};
-use crate::config::Config;
+use crate::config::{self, Config};
+use crate::dialin::Directory;
 use crate::metrics::Metrics;
 use crate::polling::Shared;
 use crate::polling::outlet::{Outlet, Proposal};
@@ -230,6 +231,7 @@ impl Rig {
             config: Arc::new(self.config.clone()),
             metrics: self.metrics.clone(),
             descriptors: Descriptors::default(),
+            units: Directory::new(config::Units::default(), Metrics::default()),
         };
         tokio::spawn(Roster::new(shared).run(self.stop.clone()))
     }

@@ -12,6 +12,7 @@ pub(super) use link::Link;
 use std::io;
 use std::time::Duration;
 
+use protocol::dialin::Pattern;
 use protocol::exchange::Timing;
 use raft_store::state::registry::{Endpoint, LineSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,8 +21,9 @@ use tokio::time::timeout;
 use tokio_serial::SerialStream;
 
 use crate::config;
+use crate::dialin::{Attached, Directory};
 
-use super::watchdog::{Descriptors, Registered};
+use super::watchdog::{Brake, Descriptors, Registered};
 
 /// The largest piece taken from a channel at once; any frame of any dialect fits.
 const PIECE: usize = 512;
@@ -33,12 +35,11 @@ pub(super) fn timing(spec: &LineSpec) -> Timing {
 }
 
 /// What a transmission on this channel may take beyond the time of its bytes.
-pub(super) fn speak_margin(spec: &LineSpec, settings: &config::Polling) -> Duration {
+pub(super) fn speak_margin(spec: &LineSpec, settings: &config::Polling, units: &config::Units) -> Duration {
     match spec.endpoint {
         // The kernel repeats what a gateway did not acknowledge for as long as this.
-        Endpoint::Tcp { .. } | Endpoint::ModbusTcp { .. } | Endpoint::DialIn { .. } => {
-            settings.speak_margin + settings.unacked_limit
-        }
+        Endpoint::Tcp { .. } | Endpoint::ModbusTcp { .. } => settings.speak_margin + settings.unacked_limit,
+        Endpoint::DialIn { .. } => settings.speak_margin + units.unacked_limit,
         Endpoint::Serial { .. } => settings.speak_margin,
     }
 }
@@ -58,6 +59,7 @@ pub(super) fn longest_answer(timing: &Timing) -> Duration {
 enum Wire {
     Tcp(TcpStream),
     Serial(SerialStream),
+    Unit { unit: Attached, piece: Vec<u8> },
 }
 
 /// An open channel.
@@ -70,7 +72,12 @@ pub(super) struct Channel {
 
 impl Channel {
     /// Opens the channel of a line.
-    async fn open(spec: &LineSpec, settings: &config::Polling, open: &Descriptors) -> io::Result<Self> {
+    async fn open(
+        spec: &LineSpec,
+        settings: &config::Polling,
+        open: &Descriptors,
+        units: &Directory,
+    ) -> io::Result<Self> {
         let (wire, brake) = match &spec.endpoint {
             Endpoint::Tcp { host, port } | Endpoint::ModbusTcp { host, port } => {
                 let opened = timeout(settings.connect_timeout, tcp::open(host, *port, settings)).await;
@@ -81,7 +88,11 @@ impl Channel {
                 let (port, brake) = serial::open(path, spec.baud, spec.parity)?;
                 (Wire::Serial(port), brake)
             }
-            Endpoint::DialIn { unit } => return Err(not_connected(unit)),
+            Endpoint::DialIn { unit: id } => {
+                let unit = units.attach(id).ok_or_else(|| not_connected(id))?;
+                let brake = Brake::Socket(unit.descriptor()?);
+                (Wire::Unit { unit, piece: Vec::new() }, brake)
+            }
         };
         Ok(Self { wire, registered: open.register(brake), piece: [0; PIECE] })
     }
@@ -96,6 +107,7 @@ impl Channel {
         let written = match &mut self.wire {
             Wire::Tcp(stream) => timeout(limit, stream.write_all(bytes)).await,
             Wire::Serial(port) => timeout(limit, port.write_all(bytes)).await,
+            Wire::Unit { unit, .. } => timeout(limit, unit.write(bytes)).await,
         };
         written.map_err(|_| late(limit))?
     }
@@ -106,6 +118,13 @@ impl Channel {
         let read = match &mut self.wire {
             Wire::Tcp(stream) => timeout(wait, stream.read(&mut self.piece)).await,
             Wire::Serial(port) => timeout(wait, port.read(&mut self.piece)).await,
+            Wire::Unit { unit, piece } => {
+                piece.clear();
+                if let Ok(came) = timeout(wait, unit.read()).await {
+                    *piece = came?;
+                }
+                return Ok(piece);
+            }
         };
         let count = match read {
             Err(_) => 0,
@@ -113,6 +132,21 @@ impl Channel {
             Ok(count) => count?,
         };
         Ok(self.piece.get(..count).unwrap_or_default())
+    }
+
+    /// Nobody is being asked any more: who shares the channel may speak.
+    pub(super) fn rest(&self) {
+        if let Wire::Unit { unit, .. } = &self.wire {
+            unit.rest();
+        }
+    }
+
+    /// What may stand in the stream that no meter said.
+    pub(super) fn words(&self) -> Vec<Pattern> {
+        match &self.wire {
+            Wire::Unit { unit, .. } => unit.words(),
+            Wire::Tcp(_) | Wire::Serial(_) => Vec::new(),
+        }
     }
 
     /// Throws away what came so far: it answers nothing that will be asked.
@@ -123,6 +157,7 @@ impl Channel {
             let read = match &mut self.wire {
                 Wire::Tcp(stream) => stream.try_read(&mut self.piece),
                 Wire::Serial(port) => port.try_read(&mut self.piece),
+                Wire::Unit { unit, .. } => return unit.drain(),
             };
             match read {
                 Ok(0) => return Err(ended()),
