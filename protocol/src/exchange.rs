@@ -50,6 +50,17 @@ impl Exchange {
         Self { tower }
     }
 
+    /// The same over Modbus TCP, its requests numbered from the one after `transaction`; only a Modbus dialogue has
+    /// other frames there.
+    #[must_use]
+    pub fn over_modbus_tcp(self, transaction: u16) -> Self {
+        let tower = match self.tower {
+            Tower::Modbus(dialogue) => Tower::Modbus(dialogue.over_tcp(transaction)),
+            other @ (Tower::Mbus(_) | Tower::Cjt188(_)) => other,
+        };
+        Self { tower }
+    }
+
     /// What to do next.
     pub fn poll(&mut self) -> Step {
         match &mut self.tower {

@@ -14,7 +14,7 @@ use super::failure::Failure;
 use super::format::{labels, moment, word};
 use super::import::{read, show_import};
 use super::output::{Out, table};
-use super::{json, pages, rows};
+use super::{json, pages, rows, unregistered};
 
 /// What may be done with lines.
 #[derive(Debug, Subcommand)]
@@ -41,6 +41,8 @@ pub enum Command {
         /// Its name.
         name: String,
     },
+    /// Lists units that called in and have no line.
+    Unregistered,
     /// Forgets a line that has no meters.
     Remove {
         /// Its name.
@@ -69,6 +71,7 @@ pub async fn run(command: Command, session: &Session, out: Out) -> Result<(), Fa
             let line = get(session, name).await?;
             out.show(|| json::line(&line), || shown(&line))
         }
+        Command::Unregistered => unregistered::run(session, out).await,
         Command::Remove { name, yes } => {
             let line = get(session, name.clone()).await?;
             confirm(Danger::Removal, &removal(&line), yes)?;

@@ -28,6 +28,7 @@ mod serve;
 mod status;
 #[cfg(test)]
 mod testing;
+mod unregistered;
 
 use std::process::ExitCode;
 

@@ -87,7 +87,7 @@ impl Directory {
 
     /// The connection of `unit` has ended.
     pub(super) fn leave(&self, unit: &Arc<Unit>) {
-        unit.gone.cancel();
+        unit.cut();
         let mut book = self.book();
         if book.units.get(&unit.id).is_some_and(|here| here.connection == unit.connection) {
             book.units.remove(&unit.id);

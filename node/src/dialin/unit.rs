@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use protocol::dialin::{Intake, Pattern};
+use rustix::net::connect_unspec;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
@@ -70,6 +71,13 @@ impl Unit {
     /// Whether a meter of its line is being asked something.
     pub(super) fn is_asking(&self) -> bool {
         self.asking.load(Ordering::SeqCst)
+    }
+
+    /// Ends the connection now, whoever still holds it; what the kernel has not sent is thrown away.
+    pub(super) fn cut(&self) {
+        self.gone.cancel();
+        // A connection that fails here has ended already, which is what was wanted.
+        let _ = connect_unspec(&self.stream);
     }
 
     /// Hands bytes to the line; without a line, or with one that does not listen, they are lost.
@@ -148,10 +156,15 @@ impl Attached {
     /// Writes `frame` to the meters behind the unit; they are being asked from now on.
     pub(crate) async fn write(&self, frame: &[u8]) -> io::Result<()> {
         self.unit.asking.store(true, Ordering::SeqCst);
-        if self.unit.gone.is_cancelled() {
+        if self.is_over() {
             return Err(hung_up());
         }
         self.unit.write(&self.unit.manner.wrap(frame)).await
+    }
+
+    /// Whether the connection has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.unit.gone.is_cancelled()
     }
 
     /// Nobody is being asked any more.
@@ -172,7 +185,7 @@ impl Attached {
     /// Throws away what came so far.
     pub(crate) fn drain(&mut self) -> io::Result<()> {
         while self.pieces.try_recv().is_ok() {}
-        if self.unit.gone.is_cancelled() { Err(hung_up()) } else { Ok(()) }
+        if self.is_over() { Err(hung_up()) } else { Ok(()) }
     }
 }
 

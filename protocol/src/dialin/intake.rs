@@ -160,22 +160,22 @@ impl Intake {
         if bytes.is_empty() {
             return Vec::new();
         }
-        let data = Heard::Data(bytes.to_vec());
-        match self.echoed(bytes) {
-            true => vec![data, Heard::Echo(bytes.to_vec())],
-            false => vec![data],
-        }
+        let echo = self.echo(bytes).filter(|echo| !echo.is_empty()).map(Heard::Echo);
+        std::iter::once(Heard::Data(bytes.to_vec())).chain(echo).collect()
     }
 
-    /// Whether `bytes` are nothing but heartbeats that are wanted back.
-    fn echoed(&self, bytes: &[u8]) -> bool {
-        let mut rest = bytes;
+    /// What of `bytes` is wanted back, if they are nothing but heartbeats.
+    fn echo(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let (mut rest, mut echo) = (bytes, Vec::new());
         while !rest.is_empty() {
-            let echo = self.manner.heartbeats.iter().find(|h| h.echo && h.pattern.fit(rest) == Fit::Whole);
-            let Some(heartbeat) = echo else { return false };
-            rest = rest.get(heartbeat.pattern.len()..).unwrap_or_default();
+            let said = self.manner.heartbeats.iter().find(|heartbeat| heartbeat.pattern.fit(rest) == Fit::Whole)?;
+            let (heartbeat, after) = rest.split_at_checked(said.pattern.len())?;
+            if said.echo {
+                echo.extend_from_slice(heartbeat);
+            }
+            rest = after;
         }
-        true
+        Some(echo)
     }
 
     fn packets(&mut self, bytes: &[u8]) -> Vec<Heard> {
@@ -304,6 +304,9 @@ mod tests {
         assert_eq!(intake.hear(b"pingping"), echoed);
         assert_eq!(intake.hear(b"pin"), [Heard::Data(b"pin".to_vec())]);
         assert_eq!(intake.hear(b"\xFE"), [Heard::Data(b"\xFE".to_vec())]);
+        let mixed = [Heard::Data(b"\xFEping\xFE".to_vec()), Heard::Echo(b"ping".to_vec())];
+        assert_eq!(intake.hear(b"\xFEping\xFE"), mixed);
+        assert_eq!(intake.hear(b"ping\x68"), [Heard::Data(b"ping\x68".to_vec())]);
     }
 
     #[test]

@@ -94,6 +94,15 @@ impl Dialogue {
         dialogue
     }
 
+    /// The same in frames of Modbus TCP, its requests numbered from the one after `transaction`: a late reply to an
+    /// earlier dialogue has another number.
+    #[must_use]
+    pub fn over_tcp(mut self, transaction: u16) -> Self {
+        self.framing = Framing::Tcp;
+        self.transaction = transaction;
+        self
+    }
+
     /// What to do next.
     pub fn poll(&mut self) -> Step {
         match (&self.phase, self.requests.last()) {

@@ -219,8 +219,20 @@ impl Registry {
                 faults.push(RowFault::new(row, "endpoint", text));
             }
             same_endpoint.push(spec);
+            if let Some(meter) = self.meter_unfit_for(spec) {
+                let text = format!("{} carries Modbus only, and meter {meter} is no Modbus unit", spec.endpoint);
+                faults.push(RowFault::new(row, "endpoint", text));
+            }
         }
         faults
+    }
+
+    /// A meter that is on the line already and could not be reached any more.
+    fn meter_unfit_for(&self, spec: &LineSpec) -> Option<&str> {
+        let Endpoint::ModbusTcp { .. } = spec.endpoint else { return None };
+        let line = self.line_named(&spec.name)?;
+        let unfit = self.meters_of(line.id).find(|meter| !matches!(meter.address, Address::ModbusUnit(_)))?;
+        Some(&unfit.name)
     }
 
     fn create_line(&mut self, spec: &LineSpec) -> LineId {
@@ -267,6 +279,12 @@ impl Registry {
         let line = self.line_named(&spec.line).map(|line| line.id).ok_or_else(|| {
             RowFault::new(row, "line", format!("line {} does not exist: import lines first", spec.line))
         })?;
+        let is_modbus = matches!(spec.address, Address::ModbusUnit(_));
+        let endpoint = self.lines.get(&line).map(|line| &line.spec.endpoint);
+        if !is_modbus && matches!(endpoint, Some(Endpoint::ModbusTcp { .. })) {
+            let text = format!("{} is no Modbus unit, and line {} carries nothing else", spec.address, spec.line);
+            return Err(RowFault::new(row, "address", text));
+        }
         if let Some(other) = self.addresses.get(&(line, spec.address)).and_then(|id| self.meters.get(id)) {
             let text = format!("{} belongs to meter {} on line {} already", spec.address, other.name, spec.line);
             return Err(RowFault::new(row, "address", text));

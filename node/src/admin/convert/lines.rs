@@ -19,9 +19,10 @@ const EXTRA_ANSWER_MS: u32 = 60_000;
 pub fn line_spec(row: api::LineSpec) -> Result<LineSpec, Vec<RowFaultAt>> {
     let mut faults = Faults::default();
     let nowhere = Endpoint::Serial { path: String::new() };
+    let name = faults.note("name", words::name(row.name));
     let endpoint = faults.note_or("endpoint", words::endpoint(&row.endpoint), nowhere);
     let spec = LineSpec {
-        name: faults.note("name", words::name(row.name)),
+        name,
         baud: faults.note("baud", words::baud(row.baud)),
         parity: faults.note_or("parity", words::parity(&row.parity), Parity::Even),
         extra_answer_ms: faults.note("extra_answer_ms", extra_answer(row.extra_answer_ms)),

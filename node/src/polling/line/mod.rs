@@ -20,7 +20,7 @@ use futures::future::join_all;
 use protocol::exchange::{LineFault, Timing};
 use protocol::meter::{Epoch, LineId, MeterId};
 use raft_store::state::UnixMillis;
-use raft_store::state::registry::{LineSpec, Meter};
+use raft_store::state::registry::{Endpoint, LineSpec, Meter};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -75,6 +75,9 @@ pub(super) struct LineTask {
     start_after: Duration,
     /// Whether a read-back had the last turn.
     poll_has_turn: bool,
+    is_modbus_tcp: bool,
+    /// The number before that of the last dialogue's first request.
+    transaction: u16,
 }
 
 impl LineTask {
@@ -85,6 +88,7 @@ impl LineTask {
         let margin = speak_margin(&spec, &config.polling, &config.units);
         let (lease, applied) = (shared.lease.clone(), shared.applied.clone());
         let timing = timing(&spec);
+        let is_modbus_tcp = matches!(spec.endpoint, Endpoint::ModbusTcp { .. });
         let (spool, pause) = (shared.spool.clone(), config.polling.look_every);
         Self {
             author,
@@ -106,6 +110,8 @@ impl LineTask {
             quiet: listen.then(|| longest_answer(&timing)),
             start_after,
             poll_has_turn: false,
+            is_modbus_tcp,
+            transaction: 0,
             shared,
         }
     }

@@ -22,6 +22,9 @@ use crate::polling::records::{OnDemand, in_words};
 use crate::polling::schedule::{Due, Verdict};
 use crate::polling::transport::longest_answer;
 
+/// Requests of one dialogue over Modbus TCP, at most: so far apart are the numbers of two dialogues' first requests.
+const TRANSACTIONS: u16 = 1_024;
+
 impl LineTask {
     /// Does one thing on a line that may be spoken on.
     pub(super) async fn carry_out(&mut self, work: Work) {
@@ -38,7 +41,17 @@ impl LineTask {
         Some(Target { address: *address, timing: self.timing, profile: profile.clone() })
     }
 
+    /// In the frames of the line's channel.
+    fn framed(&mut self, exchange: Exchange) -> Exchange {
+        if !self.is_modbus_tcp {
+            return exchange;
+        }
+        self.transaction = self.transaction.wrapping_add(TRANSACTIONS);
+        exchange.over_modbus_tcp(self.transaction)
+    }
+
     async fn converse(&mut self, exchange: Exchange, deadline: Option<UnixMillis>) -> Ending {
+        let exchange = self.framed(exchange);
         let limit = self.shared.config.polling.exchange_limit;
         let Self { link, permit, timing, desk, orders, shared, .. } = self;
         let terms = Terms { permit, timing: *timing, deadline, limit };

@@ -63,6 +63,9 @@ impl Link {
 
     /// The open channel, opened if it was not and its pause is over.
     pub(in crate::polling) async fn open(&mut self) -> Result<&mut Channel, Down> {
+        if self.channel.as_ref().is_some_and(Channel::is_over) {
+            self.close();
+        }
         if self.channel.is_none() {
             // A unit that is here is here: nobody is bothered by looking.
             if Instant::now() < self.until && self.spec.endpoint.unit().is_none() {

@@ -134,6 +134,11 @@ impl Channel {
         Ok(self.piece.get(..count).unwrap_or_default())
     }
 
+    /// Whether it has ended while nobody was looking.
+    fn is_over(&self) -> bool {
+        matches!(&self.wire, Wire::Unit { unit, .. } if unit.is_over())
+    }
+
     /// Nobody is being asked any more: who shares the channel may speak.
     pub(super) fn rest(&self) {
         if let Wire::Unit { unit, .. } = &self.wire {
