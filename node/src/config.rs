@@ -288,6 +288,9 @@ settings!(
         /// Added to the time a transmission takes, when the lease is asked whether there is time for it.
         #[serde(with = "humantime_serde")]
         speak_margin: Duration = Duration::from_millis(20),
+        /// Added to the pause that ends a frame on a serial port: adapters hand bytes on in pieces.
+        #[serde(with = "humantime_serde")]
+        gap_allowance: Duration = Duration::from_millis(50),
         /// A gateway that acknowledges nothing for this long is down; what was not sent by then is never sent. A
         /// transmission to a gateway needs a lease that runs this much longer.
         #[serde(with = "humantime_serde")]

@@ -88,6 +88,16 @@ impl Exchange {
         }
     }
 
+    /// The line was quiet for longer than it may be inside a frame: what comes now is not joined with what came. Only
+    /// who sees every byte as it arrives can say so.
+    pub fn handle_gap(&mut self) {
+        match &mut self.tower {
+            Tower::Mbus(dialogue) => dialogue.handle_gap(),
+            Tower::Cjt188(dialogue) => dialogue.handle_gap(),
+            Tower::Modbus(dialogue) => dialogue.handle_gap(),
+        }
+    }
+
     /// The time of the last [`Step::Await`] passed.
     pub fn handle_timeout(&mut self) {
         match &mut self.tower {

@@ -18,7 +18,7 @@ use crate::config;
 use crate::metrics::Metrics;
 
 /// The lines of units, by unit.
-pub(super) type Lines = Arc<BTreeMap<String, LineId>>;
+pub(crate) type Lines = Arc<BTreeMap<String, LineId>>;
 
 /// A handle to who is here; clones share it.
 #[derive(Debug, Clone)]
@@ -125,7 +125,7 @@ impl Directory {
         self.lines.subscribe()
     }
 
-    pub(super) fn set_lines(&self, lines: Lines) {
+    pub(crate) fn set_lines(&self, lines: Lines) {
         self.book().unknown.forget(|unit| lines.contains_key(unit));
         self.lines.send_replace(lines);
         self.show_unknown();
@@ -147,7 +147,7 @@ impl Directory {
         self.is_open.subscribe()
     }
 
-    pub(super) fn set_open(&self, open: bool) {
+    pub(crate) fn set_open(&self, open: bool) {
         self.is_open.send_if_modified(|was| std::mem::replace(was, open) != open);
     }
 }

@@ -36,7 +36,7 @@ impl Listener {
 
     /// Where it listens.
     #[cfg(test)]
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.listener.local_addr().expect("it is bound")
     }
 

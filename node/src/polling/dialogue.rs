@@ -68,7 +68,14 @@ async fn drive(channel: &mut Channel, mut exchange: Sifted, terms: &Terms<'_>) -
                 (heard, spoke) = (false, true);
             }
             Step::Await(wait) => {
-                let bytes = channel.read(wait.min(left)).await?;
+                let wait = wait.min(left);
+                // Once something was heard, a pause may end the frame long before it ends the patience.
+                let gap = channel.longest_gap(&terms.timing).filter(|gap| heard && *gap < wait);
+                let mut bytes = channel.read(gap.unwrap_or(wait)).await?;
+                if let (true, Some(gap)) = (bytes.is_empty(), gap) {
+                    exchange.handle_gap();
+                    bytes = channel.read(wait - gap).await?;
+                }
                 heard |= !bytes.is_empty();
                 if bytes.is_empty() { exchange.handle_timeout() } else { exchange.handle_bytes(bytes) }
             }

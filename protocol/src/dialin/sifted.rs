@@ -83,6 +83,13 @@ impl Sifted {
         }
     }
 
+    /// As [`Exchange::handle_gap`]; a unit that says words of its own shows no gaps.
+    pub fn handle_gap(&mut self) {
+        if self.words.is_empty() {
+            self.exchange.handle_gap();
+        }
+    }
+
     /// The time of the last [`Step::Await`] passed.
     pub fn handle_timeout(&mut self) {
         let settling = std::mem::take(&mut self.settling);

@@ -150,6 +150,14 @@ impl Dialogue {
         }
     }
 
+    /// The line was quiet for longer than it may be inside a frame: what comes now is not joined with what came.
+    pub fn handle_gap(&mut self) {
+        if matches!(self.phase, Phase::Listen { .. }) {
+            self.scanner.close_gap();
+            self.handle_frames();
+        }
+    }
+
     /// The time of the last [`Step::Await`] passed.
     pub fn handle_timeout(&mut self) {
         if let Phase::Drain { next, .. } = self.phase {

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::{Moment, wall_now};
 use crate::cluster::lease::Lease;
 use crate::cluster::{Applied, ProposeError};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::dialin::Directory;
 use crate::metrics::Metrics;
 use crate::polling::Shared;
@@ -124,13 +124,24 @@ impl Town {
     }
 
     pub(super) fn add_meter(&self, line: LineId, address: Address, interval_s: u32) -> MeterId {
+        self.add_meter_like(line, address, interval_s, None)
+    }
+
+    /// One that is read by a profile.
+    pub(super) fn add_meter_like(
+        &self,
+        line: LineId,
+        address: Address,
+        interval_s: u32,
+        profile: Option<&str>,
+    ) -> MeterId {
         let state = self.applied.borrow().state.clone();
         let name = format!("meter {}", state.registry.meters.len() + 1);
         let spec = MeterSpec {
             name: name.clone(),
             line: state.registry.lines[&line].spec.name.clone(),
             address,
-            profile: None,
+            profile: profile.map(str::to_owned),
             schedule: Schedule { interval_s, offset_s: 0 },
             enabled: true,
         };
@@ -187,6 +198,7 @@ pub(super) struct Rig {
     pub(super) lease: Lease,
     pub(super) spool: Spool,
     pub(super) metrics: Metrics,
+    pub(super) units: Directory,
     pub(super) stop: CancellationToken,
     config: Config,
     proposals: Option<mpsc::Receiver<Proposal>>,
@@ -211,7 +223,8 @@ impl Rig {
         let spool = Spool::open(dir.path(), &config.spool, metrics.clone()).unwrap();
         let (outlet, proposals) = Outlet::new(64);
         let (town, lease, stop) = (Town::new(), Lease::default(), CancellationToken::new());
-        Self { town, lease, spool, metrics, stop, config, proposals: Some(proposals), outlet, _dir: dir }
+        let units = Directory::new(config.units.clone(), metrics.clone());
+        Self { town, lease, spool, metrics, units, stop, config, proposals: Some(proposals), outlet, _dir: dir }
     }
 
     /// A lease that outlasts the test.
@@ -231,7 +244,7 @@ impl Rig {
             config: Arc::new(self.config.clone()),
             metrics: self.metrics.clone(),
             descriptors: Descriptors::default(),
-            units: Directory::new(config::Units::default(), Metrics::default()),
+            units: self.units.clone(),
         };
         tokio::spawn(Roster::new(shared).run(self.stop.clone()))
     }

@@ -55,6 +55,9 @@ pub(super) fn longest_answer(timing: &Timing) -> Duration {
     mbus.max(cjt188) + timing.extra + timing.characters(LONGEST_FRAME)
 }
 
+/// Bit times of quiet that end a frame.
+const GAP_BITS: u64 = 33;
+
 #[derive(Debug)]
 enum Wire {
     Tcp(TcpStream),
@@ -68,6 +71,7 @@ pub(super) struct Channel {
     wire: Wire,
     registered: Registered,
     piece: [u8; PIECE],
+    gap_allowance: Duration,
 }
 
 impl Channel {
@@ -94,7 +98,7 @@ impl Channel {
                 (Wire::Unit { unit, piece: Vec::new() }, brake)
             }
         };
-        Ok(Self { wire, registered: open.register(brake), piece: [0; PIECE] })
+        Ok(Self { wire, registered: open.register(brake), piece: [0; PIECE], gap_allowance: settings.gap_allowance })
     }
 
     fn check_whole(&self) -> io::Result<()> {
@@ -132,6 +136,13 @@ impl Channel {
             Ok(count) => count?,
         };
         Ok(self.piece.get(..count).unwrap_or_default())
+    }
+
+    /// How long the line may be quiet inside a frame, where that can be seen: a gateway or unit cuts as it likes. The
+    /// standard of wired M-Bus allows no pause at all and takes 33 bit times for the end (EN 13757-2).
+    pub(super) fn longest_gap(&self, timing: &Timing) -> Option<Duration> {
+        let bits = Duration::from_micros(GAP_BITS * 1_000_000 / u64::from(timing.baud.max(1)));
+        matches!(self.wire, Wire::Serial(_)).then_some(bits + self.gap_allowance)
     }
 
     /// Whether it has ended while nobody was looking.
