@@ -178,11 +178,10 @@ impl Node {
         tasks.push(tokio::spawn(async move { follower.0.follow_members(follower.1).await }));
         let herald = (cluster.clone(), rest.clone());
         tasks.push(tokio::spawn(async move { herald.0.announce(herald.1).await }));
-        if !callers.is_empty() {
-            let herald = Herald::new(cluster.clone(), units.clone(), Arc::clone(&config));
-            tasks.push(tokio::spawn(herald.run(rest.clone())));
-            tasks.extend(callers.into_iter().map(|listener| tokio::spawn(listener.run(rest.clone()))));
-        }
+        // Also where no unit can call: what an earlier life of this node saw is void.
+        let tidings = Herald::new(cluster.clone(), units.clone(), Arc::clone(&config));
+        tasks.push(tokio::spawn(tidings.run(rest.clone())));
+        tasks.extend(callers.into_iter().map(|listener| tokio::spawn(listener.run(rest.clone()))));
         if identity.founder {
             tasks.push(tokio::spawn(found(cluster.clone(), Arc::clone(&config), identity, rest.clone())));
         }

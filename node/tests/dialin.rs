@@ -220,3 +220,52 @@ async fn a_draining_node_sends_its_units_to_others() {
     held_by(&nodes[2], other).await;
     goes_on(&nodes[2], other).await;
 }
+
+#[tokio::test]
+async fn a_stopping_node_sends_its_units_to_others_and_its_next_life_begins_without_them() {
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let (mut nodes, ports) = cluster(dir.path()).await;
+    let unit = Unit::calling(vec![ports[1], ports[2]]);
+    let first = eventually("the unit is read", || async {
+        let held = line(&nodes[0]).await.filter(|line| line.why.contains("its unit is connected to node"))?;
+        (unit.read() > 0 && held.to == 0).then_some(held.node)
+    })
+    .await;
+    let stopping = usize::try_from(first - 1).expect("small");
+    assert!(nodes[stopping].stop().success());
+    let other = 5 - first;
+    let moved = held_by(&nodes[0], other).await;
+    goes_on(&nodes[0], other).await;
+    nodes[stopping].start();
+    nodes[stopping].ready().await;
+    assert_eq!(held_by(&nodes[0], other).await.epoch, moved.epoch);
+    // Killed with its unit, and back at once: the unit was not with its new life before it calls.
+    nodes[usize::try_from(other - 1).expect("small")].kill();
+    drop(unit);
+    nodes[usize::try_from(other - 1).expect("small")].start();
+    let gone = || async { line(&nodes[0]).await.filter(|line| line.why.contains("is not connected to any node")) };
+    eventually("the earlier life's word is void", gone).await;
+}
+
+#[tokio::test]
+async fn a_unit_without_a_line_is_listed_with_the_node_it_called() {
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let (nodes, ports) = cluster(dir.path()).await;
+    let called = || async {
+        let mut stream = TcpStream::connect(ports[1]).await.ok()?;
+        stream.write_all(b"8765432113800138000").await.ok()?;
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let status = nodes[0].status(false).await?;
+        let node = status.nodes.iter().find(|node| node.name == nodes[1].name)?;
+        (!node.report.as_ref()?.unknown_units.is_empty()).then_some((node.id, stream))
+    };
+    let (id, _stream) = eventually("node 2 tells of it", called).await;
+    let output = harness::run(&["line", "unregistered", "--at", &nodes[0].address(), "-o", "json"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}", harness::complaint(&output));
+    let told: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!(told["units"][0]["unit"], "87654321");
+    assert_eq!(told["units"][0]["node"], id);
+    let output = harness::run(&["status", "--at", &nodes[0].address()]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("dialin://87654321"));
+}

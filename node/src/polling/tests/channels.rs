@@ -1,6 +1,5 @@
 //! Each kind of channel with its troubles: gateways that misbehave, Modbus TCP, serial pauses, units that call in.
 
-use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
@@ -15,10 +14,9 @@ use protocol::modbus::payload::Table;
 use protocol::modbus::slave::Bank;
 use protocol::modbus::{mbap, profile};
 use raft_store::state::registry::Endpoint;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
 use tokio_util::sync::CancellationToken;
 
+use super::field::Terminal;
 use super::rig::{ME, OTHER, Rig, is_reading, reason, until, value};
 use crate::clock::Moment;
 use crate::config::DialIn;
@@ -166,15 +164,7 @@ async fn a_meter_behind_modbus_tcp_is_read_and_late_replies_are_dropped() {
 
 /// A pseudo-terminal with an M-Bus meter that pauses in the middle of its telegram.
 fn pausing_pty(pause: Duration) -> Endpoint {
-    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let mut mode = tcgetattr(&master).unwrap();
-    mode.make_raw();
-    tcsetattr(&master, OptionalActions::Now, &mode).unwrap();
-    let path = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-    let slave = File::options().read(true).write(true).open(&path).unwrap();
-    let mut port = File::from(master);
+    let Terminal { path, master: mut port, slave } = Terminal::open();
     thread::spawn(move || {
         let mut piece = [0; 64];
         while let Ok(count @ 1..) = port.read(&mut piece) {
