@@ -214,6 +214,28 @@ fn a_frame_that_only_seems_sound_because_of_a_heartbeat_is_not_believed() {
 }
 
 #[test]
+fn an_acknowledgement_inside_a_word_of_the_unit_is_not_the_meters() {
+    let close = |said: &[u8]| {
+        let exchange = Exchange::perform(&target(Address::MbusPrimary(5), 0), protocol::meter::Action::ValveClose);
+        let mut talk = Sifted::new(exchange, words(&["23 E5 42"]));
+        let mut pending = Vec::new();
+        loop {
+            match talk.poll() {
+                Step::Send(request) => {
+                    let resets = request.get(1) == Some(&0x40);
+                    pending = if resets { vec![0xE5] } else { said.to_vec() };
+                }
+                Step::Await(_) if pending.is_empty() => talk.handle_timeout(),
+                Step::Await(_) => talk.handle_bytes(&std::mem::take(&mut pending)),
+                Step::Done(answer) => return answer,
+            }
+        }
+    };
+    assert!(matches!(close(&[0xE5]), Answer::Accepted { .. }), "{:?}", close(&[0xE5]));
+    assert!(matches!(close(&[0x23, 0xE5, 0x42]), Answer::Lost(_)), "{:?}", close(&[0x23, 0xE5, 0x42]));
+}
+
+#[test]
 fn a_prefix_glued_to_every_piece_of_an_answer_is_left_out() {
     for case in &cases() {
         let middle = case.wire.len() / 2;

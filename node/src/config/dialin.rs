@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::dialin::packet::Layout;
-use protocol::dialin::{Fit, Heartbeat, Manner, Pattern, Wrapper};
+use protocol::dialin::{Heartbeat, Manner, Pattern, Wrapper};
 use serde::{Deserialize, Serialize};
 
 /// One port on which units call in (`[[dialin]]`).
@@ -92,15 +92,18 @@ fn pattern(key: &'static str, text: &str, wants_id: bool) -> Result<Pattern, Wro
 /// The acknowledgement of wired M-Bus. A unit that says it by itself would speak for its meters.
 const ACKNOWLEDGEMENT: u8 = 0xE5;
 
+/// A pattern that may come among the answers of meters.
+fn spoken(key: &'static str, text: &str) -> Result<Pattern, Wrong> {
+    let pattern = pattern(key, text, false)?;
+    if pattern.may_hold(ACKNOWLEDGEMENT) {
+        let remedy = "may hold E5, which an M-Bus meter acknowledges with: give the unit other words, without x parts";
+        return Err((key, format!("{text:?}"), remedy.to_owned()));
+    }
+    Ok(pattern)
+}
+
 fn heartbeats(key: &'static str, texts: &[String], echo: bool) -> Result<Vec<Heartbeat>, Wrong> {
-    let heartbeat = |text: &String| {
-        let pattern = pattern(key, text, false)?;
-        if pattern.fit(&[ACKNOWLEDGEMENT]) == Fit::Whole {
-            let remedy = "is what an M-Bus meter acknowledges with: give the unit another heartbeat";
-            return Err((key, format!("{text:?}"), remedy.to_owned()));
-        }
-        Ok(Heartbeat { pattern, echo })
-    };
+    let heartbeat = |text: &String| Ok(Heartbeat { pattern: spoken(key, text)?, echo });
     texts.iter().map(heartbeat).collect()
 }
 
@@ -115,7 +118,7 @@ impl DialIn {
         }
         let mut all = heartbeats("dialin.heartbeat", &self.heartbeat, false)?;
         all.extend(heartbeats("dialin.heartbeat_echo", &self.heartbeat_echo, true)?);
-        let prefix = self.prefix.as_deref().map(|text| pattern("dialin.prefix", text, false)).transpose()?;
+        let prefix = self.prefix.as_deref().map(|text| spoken("dialin.prefix", text)).transpose()?;
         let wrapper = match self.wrapper {
             WrapperName::Nothing => Wrapper::Plain,
             WrapperName::Closed => Wrapper::Packets(Layout::Closed),
@@ -167,7 +170,9 @@ mod tests {
         assert!(complaint("register = [\"{8d}\"]").contains("{id:8d}"));
         assert!(complaint("register = [\"zz\"]").contains("\"zz\" is no part of a pattern"));
         assert!(complaint("wrapper = \"7b\"\nregister = [\"{id:8d}\"]").contains("then none"));
-        assert!(complaint("wrapper = \"7b\"\nheartbeat = [\"E5\"]").contains("M-Bus meter acknowledges"));
+        for words in ["heartbeat = [\"E5\"]", "heartbeat_echo = [\"00 {2x}\"]", "prefix = \"01 E5\""] {
+            assert!(complaint(&format!("wrapper = \"7b\"\n{words}")).contains("M-Bus meter acknowledges"), "{words}");
+        }
         assert!(complaint("wrapper = \"7b\"\nunits_max = 0").contains("at least 1"));
     }
 }

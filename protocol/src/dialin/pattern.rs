@@ -144,6 +144,11 @@ impl Pattern {
         self.id.is_some()
     }
 
+    /// Whether `byte` may stand somewhere in it.
+    pub fn may_hold(&self, byte: u8) -> bool {
+        self.places.iter().any(|place| place.takes(byte))
+    }
+
     /// How the front of `bytes` compares.
     pub fn fit(&self, bytes: &[u8]) -> Fit {
         if !self.places.iter().zip(bytes).all(|(place, byte)| place.takes(*byte)) {

@@ -8,6 +8,7 @@
 //!                                    yes, and no word of the unit is inside: that is the answer
 //!                                    yes, and one is: wait [`SETTLE`], then see whether leaving words out would end
 //!                                    it otherwise: then nobody can tell, and it is asked again
+//!                                    also where a word holds E5, which has no checksum
 //! ```
 //!
 //! Why this is safe. Nothing is taken out of the stream on sight: a heartbeat has the look of a byte of a meter. Every
@@ -32,6 +33,8 @@ const SETTLE: Duration = Duration::from_millis(100);
 const MOST_HEARD: usize = 2048;
 /// Places where words may stand, at most.
 const PLACES: usize = 40;
+/// Of wired M-Bus.
+const ACKNOWLEDGEMENT: u8 = 0xE5;
 /// Words left out of one answer, at most.
 const AT_ONCE: usize = 2;
 
@@ -97,7 +100,9 @@ impl Sifted {
         let ways = self.ways(&asked, &heard);
         let contradicts = |way: &Exchange, other: &Exchange| outcome(way) != outcome(other);
         match ways.first() {
-            _ if settling && ways.iter().any(|way| contradicts(way, &self.exchange)) => {
+            _ if settling
+                && (self.says_acknowledgement(&heard) || ways.iter().any(|way| contradicts(way, &self.exchange))) =>
+            {
                 self.exchange = asked;
                 self.exchange.handle_timeout();
             }
@@ -110,9 +115,18 @@ impl Sifted {
     /// Whether what was heard has a word, or the beginning of one at its end, behind the words it begins with.
     fn may_hold_words(&self) -> bool {
         let Some((_, heard)) = &self.asked else { return false };
-        let inner = self.leading(heard);
+        let inner = if self.says_acknowledgement(heard) { 0 } else { self.leading(heard) };
         let tails = (inner..heard.len()).filter_map(|at| heard.get(at..));
         tails.into_iter().any(|tail| self.words.iter().any(|word| word.fit(tail) != Fit::No))
+    }
+
+    /// Whether a word in `heard` holds what an M-Bus slave acknowledges with: one byte, and no checksum to tell whose.
+    fn says_acknowledgement(&self, heard: &[u8]) -> bool {
+        let said = |tail: &[u8]| {
+            let words = self.words.iter().filter(|word| word.fit(tail) == Fit::Whole);
+            words.filter_map(|word| tail.get(..word.len())).any(|said| said.contains(&ACKNOWLEDGEMENT))
+        };
+        (0..heard.len()).filter_map(|at| heard.get(at..)).any(said)
     }
 
     /// How many bytes of words `heard` begins with: whatever they are, no answer begins before them.
