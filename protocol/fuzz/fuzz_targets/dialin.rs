@@ -39,7 +39,10 @@ fuzz_target!(|bytes: &[u8]| {
     for _ in 0..1_000 {
         match talk.poll() {
             Step::Send(_) => {}
-            Step::Await(_) => pieces.next().map_or_else(|| talk.handle_timeout(), |piece| talk.handle_bytes(piece)),
+            Step::Await(_) => match pieces.next() {
+                Some(piece) => talk.handle_bytes(piece),
+                None => talk.handle_timeout(),
+            },
             Step::Done(_) => return,
         }
     }
