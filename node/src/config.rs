@@ -4,6 +4,8 @@
 //! naming file, key, value and remedy. Every loop, queue, batch, wait and retry of the node has its limit here.
 //! Refuses: reading anything but the one file; a default hidden elsewhere.
 
+mod dialin;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -11,6 +13,8 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
+
+pub use dialin::DialIn;
 
 /// A node's settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,6 +40,12 @@ pub struct Config {
     /// The lines of this node.
     #[serde(default)]
     pub polling: Polling,
+    /// The ports on which units call in.
+    #[serde(default)]
+    pub dialin: Vec<DialIn>,
+    /// The units that called in.
+    #[serde(default)]
+    pub units: Units,
     /// The outbox of this node.
     #[serde(default)]
     pub spool: Spool,
@@ -287,6 +297,9 @@ settings!(
         /// Added to the time a transmission takes, when the lease is asked whether there is time for it.
         #[serde(with = "humantime_serde")]
         speak_margin: Duration = Duration::from_millis(20),
+        /// Added to the pause that ends a frame on a serial port: adapters hand bytes on in pieces.
+        #[serde(with = "humantime_serde")]
+        gap_allowance: Duration = Duration::from_millis(50),
         /// A gateway that acknowledges nothing for this long is down; what was not sent by then is never sent. A
         /// transmission to a gateway needs a lease that runs this much longer.
         #[serde(with = "humantime_serde")]
@@ -302,6 +315,39 @@ settings!(
         proposals_queue: usize = 1_024,
         /// Commands under way on one line at once, at most.
         commands_per_line: usize = 16,
+    }
+);
+
+settings!(
+    /// The units that called in.
+    Units {
+        /// What units do is told to the cluster in one entry for as long as this.
+        #[serde(with = "humantime_serde")]
+        gather: Duration = Duration::from_millis(100),
+        /// Units in one such entry, at most.
+        units_per_entry: usize = 2_000,
+        /// Pause before what was not committed is told again.
+        #[serde(with = "humantime_serde")]
+        retry: Duration = Duration::from_millis(500),
+        /// Units without a line that are remembered, at most; the oldest are forgotten.
+        unknown_kept: usize = 1_000,
+        /// Units without a line that are shown, at most; the newest are.
+        unknown_shown: usize = 20,
+        /// Pieces of a unit's answer that wait for its line, at most; more are lost, and asked for again.
+        pieces: usize = 64,
+        /// A unit that acknowledges nothing for this long is gone; what was not sent by then is never sent. A
+        /// transmission to a unit needs a lease that runs this much longer.
+        #[serde(with = "humantime_serde")]
+        unacked_limit: Duration = Duration::from_millis(2_500),
+        /// For a few bytes to a unit itself: a packet acknowledged, a heartbeat echoed.
+        #[serde(with = "humantime_serde")]
+        answer_limit: Duration = Duration::from_secs(1),
+        /// Pause after the system gave no connection.
+        #[serde(with = "humantime_serde")]
+        accept_pause: Duration = Duration::from_millis(100),
+        /// A unit whose line is being asked something is let finish for this long before the node lets it go.
+        #[serde(with = "humantime_serde")]
+        leave_limit: Duration = Duration::from_secs(5),
     }
 );
 
@@ -493,6 +539,14 @@ impl Config {
             let remedy = format!("with two heartbeats has to be less than lease.length = {:?}", lease.length);
             return Some(("polling.unacked_limit", span(self.polling.unacked_limit), remedy));
         }
+        let speaks_late = self.units.unacked_limit + self.polling.speak_margin;
+        if !self.dialin.is_empty() && speaks_late + lease.heartbeat * 2 >= lease.length {
+            let remedy = format!("with two heartbeats has to be less than lease.length = {:?}", lease.length);
+            return Some(("units.unacked_limit", span(self.units.unacked_limit), remedy));
+        }
+        if let Some(wrong) = self.dialin.iter().find_map(DialIn::contradiction) {
+            return Some(wrong);
+        }
         if self.membership.voters.is_multiple_of(2) {
             let remedy = "has to be odd".to_owned();
             return Some(("membership.voters", self.membership.voters.to_string(), remedy));
@@ -529,6 +583,8 @@ impl Config {
             ("trace.queue", self.trace.queue),
             ("survey.queue", self.survey.queue),
             ("survey.probes", self.survey.probes as usize),
+            ("units.units_per_entry", self.units.units_per_entry),
+            ("units.pieces", self.units.pieces),
         ];
         limits.into_iter().find(|(_, value)| *value == 0).map(|(key, _)| key)
     }

@@ -31,6 +31,7 @@ use crate::cluster::network::Network;
 use crate::cluster::peers::{Caller, Peers};
 use crate::cluster::{Cluster, Leadership, ProposeError, quorum};
 use crate::config::Config;
+use crate::dialin::{Directory, Herald, Listener};
 use crate::leader::Leader;
 use crate::metrics::Metrics;
 use crate::mysql::{self, DatabaseError};
@@ -39,6 +40,7 @@ use crate::profiles::{self, ProfilesError};
 use crate::spool::{Spool, SpoolError};
 use crate::survey::Surveys;
 use crate::trace::Traces;
+use server::Server;
 
 /// How long a stopping node waits for its spool to be emptied by the leader.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -71,6 +73,14 @@ pub enum DaemonError {
     Open {
         /// The address.
         address: SocketAddr,
+    },
+    /// A port on which units call in cannot be had.
+    #[error("dialin.listen = {address}: {source}: choose a free port, or stop what holds this one")]
+    DialIn {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
     },
     /// Its outbox cannot be opened.
     #[error(transparent)]
@@ -109,21 +119,26 @@ pub async fn run(config: Config, permissions: Permissions, stop: CancellationTok
     cause
 }
 
-/// What others may want of this node's lines.
-struct Ears {
+/// What limbs, head and mouth of the node share; clones share it.
+#[derive(Clone)]
+struct Memory {
+    config: Arc<Config>,
+    metrics: Metrics,
+    cluster: Cluster,
+    spool: Spool,
+    catalogue: Catalogue,
     traces: Traces,
     surveys: Surveys,
+    units: Directory,
 }
 
 struct Node {
-    config: Arc<Config>,
-    cluster: Cluster,
+    memory: Memory,
     consensus: Consensus,
-    spool: Spool,
     polling: (CancellationToken, JoinHandle<()>),
     duties: (CancellationToken, JoinHandle<()>),
-    server: (CancellationToken, JoinHandle<Result<(), std::io::Error>>),
-    /// Heart, quorum and the watch of leadership.
+    server: Server,
+    /// Heart, quorum, the watch of leadership, and the units that call in.
     rest: (CancellationToken, Vec<JoinHandle<()>>),
 }
 
@@ -138,6 +153,8 @@ impl Node {
         let identity = Identity::load(&config.node.data_dir)?;
         let listener = TcpListener::bind(address).await.map_err(|source| DaemonError::Port { address, source })?;
         let metrics = Metrics::default();
+        let units = Directory::new(config.units.clone(), metrics.clone());
+        let callers = listen_for_units(&config, &units).await?;
         let spool = Spool::open(&config.node.data_dir, &config.spool, metrics.clone())?;
         let peers = Peers::new(Caller::new(&identity.cluster_id, identity.node_id()), config.raft.connect_timeout);
         let message_bytes = usize::try_from(config.raft.message_bytes.as_u64()).unwrap_or(usize::MAX);
@@ -148,28 +165,25 @@ impl Node {
         let (seen, leadership) = watch::channel(Leadership::default());
         let cluster =
             Cluster::new(identity.node_id(), Arc::clone(&config), consensus.clone(), machine, leadership, peers);
-        let ears = Ears { traces: Traces::new(&config.trace), surveys: Surveys::new(&config.survey) };
-        let server = server::serve(listener, &cluster, &identity, &spool, &catalogue, &ears, &config, &metrics);
+        let (traces, surveys) = (Traces::new(&config.trace), Surveys::new(&config.survey));
+        let memory = Memory { config, metrics, cluster, spool, catalogue, traces, surveys, units };
+        let server = server::serve(listener, &identity, &memory);
         if identity.founder {
-            consensus.found(&config.advertise()).await?;
+            consensus.found(&memory.config.advertise()).await?;
         }
         tracing::info!(node = identity.node, cluster = %identity.cluster_id, %address, "node started");
-        Ok(Self::put_together(config, cluster, consensus, spool, catalogue, metrics, ears, server, seen, identity))
+        Ok(Self::put_together(memory, consensus, server, seen, identity, callers))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the one place that knows every part")]
     fn put_together(
-        config: Arc<Config>,
-        cluster: Cluster,
+        memory: Memory,
         consensus: Consensus,
-        spool: Spool,
-        catalogue: Catalogue,
-        metrics: Metrics,
-        ears: Ears,
-        server: (CancellationToken, JoinHandle<Result<(), std::io::Error>>),
+        server: Server,
         seen: watch::Sender<Leadership>,
         identity: Identity,
+        callers: Vec<Listener>,
     ) -> Self {
+        let Memory { config, metrics, cluster, spool, catalogue, traces, surveys, units } = memory.clone();
         let rest = CancellationToken::new();
         let heart = Heart::new(cluster.clone(), Arc::clone(&config), metrics.clone(), wall_now().0);
         let watcher = consensus.clone();
@@ -182,29 +196,22 @@ impl Node {
         tasks.push(tokio::spawn(async move { follower.0.follow_members(follower.1).await }));
         let herald = (cluster.clone(), rest.clone());
         tasks.push(tokio::spawn(async move { herald.0.announce(herald.1).await }));
+        // Also where no unit can call: what an earlier life of this node saw is void.
+        let tidings = Herald::new(cluster.clone(), units.clone(), Arc::clone(&config));
+        tasks.push(tokio::spawn(tidings.run(rest.clone())));
+        tasks.extend(callers.into_iter().map(|listener| tokio::spawn(listener.run(rest.clone()))));
         if identity.founder {
             tasks.push(tokio::spawn(found(cluster.clone(), Arc::clone(&config), identity, rest.clone())));
         }
         let leader = Leader::new(cluster.clone(), Arc::clone(&config), metrics.clone());
-        let Ears { traces, surveys } = ears;
-        let limbs = Polling {
-            cluster: cluster.clone(),
-            spool: spool.clone(),
-            catalogue,
-            config: Arc::clone(&config),
-            metrics,
-            traces,
-            surveys,
-        };
+        let limbs = Polling { cluster, spool, catalogue, config, metrics, traces, surveys, units };
         let (duties, polling) = (CancellationToken::new(), CancellationToken::new());
         Self {
             duties: (duties.clone(), tokio::spawn(leader.run(duties))),
             polling: (polling.clone(), tokio::spawn(limbs.run(polling))),
             rest: (rest, tasks),
-            config,
-            cluster,
+            memory,
             consensus,
-            spool,
             server,
         }
     }
@@ -214,13 +221,13 @@ impl Node {
         tokio::select! {
             () = stop.cancelled() => Ok(()),
             reason = self.consensus.failed() => Err(DaemonError::Failed { part: "the consensus", reason }),
-            reason = self.spool.failed() => Err(DaemonError::Failed { part: "the spool", reason: reason.to_string() }),
+            reason = self.memory.spool.failed() => Err(DaemonError::Failed { part: "the spool", reason: reason.to_string() }),
         }
     }
 
     async fn stop(self) {
         tracing::info!("stopping: lines are let go");
-        let Self { config, cluster, consensus, spool, polling, duties, server, rest } = self;
+        let Self { memory: Memory { config, cluster, spool, .. }, consensus, polling, duties, server, rest } = self;
         let limit = config.polling.stop_limit;
         if timeout(config.lease.heartbeat_timeout, cluster.farewell().say()).await.is_err() {
             tracing::warn!("no leader took note of the stop: lines may be given back to this node until it is silent");
@@ -242,6 +249,16 @@ impl Node {
         spool.close().await;
         tracing::info!("stopped");
     }
+}
+
+/// Every port on which units call in.
+async fn listen_for_units(config: &Config, units: &Directory) -> Result<Vec<Listener>, DaemonError> {
+    let mut listeners = Vec::new();
+    for section in &config.dialin {
+        let listener = Listener::bind(section.clone(), units.clone()).await;
+        listeners.push(listener.map_err(|source| DaemonError::DialIn { address: section.listen, source })?);
+    }
+    Ok(listeners)
 }
 
 /// Lets the leader empty this node's spool; what stays is delivered after the next start.

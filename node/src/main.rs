@@ -6,6 +6,7 @@ mod clock;
 mod cluster;
 mod config;
 mod daemon;
+mod dialin;
 mod leader;
 mod metrics;
 mod mysql;

@@ -3,13 +3,13 @@
 //! Promises: an observation never blocks and never fails. The same numbers go to `/metrics`, to the leader with every
 //! heartbeat, and to the status screen. Refuses: deciding anything.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use protocol::api::admin::NodeReport;
+use protocol::api::admin::{NodeReport, UnknownUnit};
 
 /// A handle to the node's numbers; clones share them.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +31,10 @@ struct Numbers {
     rows_written: Counter,
     rows_rejected: Counter,
     writes_failed: Counter,
+    units_connected: Gauge,
+    units_refused: Counter,
+    units_unknown: Gauge,
+    unknown: Mutex<Vec<UnknownUnit>>,
 }
 
 impl Metrics {
@@ -96,6 +100,26 @@ impl Metrics {
         self.numbers.writes_failed.inc();
     }
 
+    /// A unit registered (`true`), or one that had is gone (`false`).
+    pub fn unit_connected(&self, here: bool) {
+        if here {
+            self.numbers.units_connected.inc()
+        } else {
+            self.numbers.units_connected.dec()
+        };
+    }
+
+    /// A connection of a unit was closed before it registered.
+    pub fn unit_refused(&self) {
+        self.numbers.units_refused.inc();
+    }
+
+    /// So many units that have no line are remembered, and these are the newest.
+    pub fn units_unknown(&self, count: usize, newest: Vec<UnknownUnit>) {
+        self.numbers.units_unknown.set(i64::try_from(count).unwrap_or(i64::MAX));
+        *self.numbers.unknown.lock().unwrap_or_else(PoisonError::into_inner) = newest;
+    }
+
     /// What the node says of itself with every heartbeat; identity fields are the caller's to fill.
     pub fn report(&self) -> NodeReport {
         let n = &self.numbers;
@@ -111,6 +135,8 @@ impl Metrics {
             lines_down: positive(&n.lines_down),
             resident_bytes: resident_bytes(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            units_connected: positive(&n.units_connected),
+            unknown_units: n.unknown.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             ..NodeReport::default()
         }
     }
@@ -134,6 +160,9 @@ impl Metrics {
         registry.register("spool_bytes", "Bytes in the spool", n.spool_bytes.clone());
         registry.register("lines_open", "Lines whose channel is open", n.lines_open.clone());
         registry.register("lines_down", "Lines whose channel cannot be opened", n.lines_down.clone());
+        registry.register("units_connected", "Units that called in and registered", n.units_connected.clone());
+        registry.register("units_refused", "Connections of units closed unregistered", n.units_refused.clone());
+        registry.register("units_unknown", "Units that called in and have no line", n.units_unknown.clone());
         registry.register("rows_written", "Rows committed to the database", n.rows_written.clone());
         registry.register("rows_rejected", "Rows set aside", n.rows_rejected.clone());
         registry.register("writes_failed", "Failed writes to the database", n.writes_failed.clone());

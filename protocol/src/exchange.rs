@@ -61,6 +61,17 @@ impl Exchange {
         Self { tower }
     }
 
+    /// The same over Modbus TCP, its requests numbered from the one after `transaction`; only a Modbus dialogue has
+    /// other frames there.
+    #[must_use]
+    pub fn over_modbus_tcp(self, transaction: u16) -> Self {
+        let tower = match self.tower {
+            Tower::Modbus(dialogue) => Tower::Modbus(dialogue.over_tcp(transaction)),
+            other @ (Tower::Mbus(_) | Tower::Cjt188(_) | Tower::Over(_)) => other,
+        };
+        Self { tower }
+    }
+
     /// What to do next.
     pub fn poll(&mut self) -> Step {
         match &mut self.tower {
@@ -71,12 +82,33 @@ impl Exchange {
         }
     }
 
+    /// Whether the last question still waits for bytes of its answer.
+    pub fn is_listening(&self) -> bool {
+        match &self.tower {
+            Tower::Mbus(dialogue) => dialogue.is_listening(),
+            Tower::Cjt188(dialogue) => dialogue.is_listening(),
+            Tower::Modbus(dialogue) => dialogue.is_listening(),
+            Tower::Over(_) => false,
+        }
+    }
+
     /// Bytes came: half a frame, two frames, or noise.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         match &mut self.tower {
             Tower::Mbus(dialogue) => dialogue.handle_bytes(bytes),
             Tower::Cjt188(dialogue) => dialogue.handle_bytes(bytes),
             Tower::Modbus(dialogue) => dialogue.handle_bytes(bytes),
+            Tower::Over(_) => {}
+        }
+    }
+
+    /// The line was quiet for longer than it may be inside a frame: what comes now is not joined with what came. Only
+    /// who sees every byte as it arrives can say so.
+    pub fn handle_gap(&mut self) {
+        match &mut self.tower {
+            Tower::Mbus(dialogue) => dialogue.handle_gap(),
+            Tower::Cjt188(dialogue) => dialogue.handle_gap(),
+            Tower::Modbus(dialogue) => dialogue.handle_gap(),
             Tower::Over(_) => {}
         }
     }

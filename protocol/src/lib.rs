@@ -7,6 +7,7 @@ pub mod bytes;
 pub mod check;
 pub mod choice;
 pub mod cjt188;
+pub mod dialin;
 mod dialogue;
 pub mod exchange;
 mod gather;

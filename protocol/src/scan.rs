@@ -47,8 +47,6 @@ pub struct Plan {
     pub hex_digits: bool,
     /// Probes, at most.
     pub most_probes: u32,
-    /// What carries Modbus on this line.
-    pub framing: Framing,
 }
 
 /// How far a scan is.
@@ -84,8 +82,8 @@ pub struct Scan {
 }
 
 impl Scan {
-    /// A scan of a line that behaves like `timing`. Silence is not asked again: `timing.repeats` is not looked at.
-    pub fn new(plan: &Plan, timing: Timing) -> Self {
+    /// A scan of a line that behaves like `timing` and carries Modbus in frames of `framing`. Silence is not asked again: `timing.repeats` is not looked at.
+    pub fn new(plan: &Plan, timing: Timing, framing: Framing) -> Self {
         let timing = Timing { repeats: 0, ..timing };
         let probers = plan.methods.iter().map(|method| match method {
             Method::Primary => Prober::Primary(Primary::new(plan.primary.clone(), timing)),
@@ -93,7 +91,7 @@ impl Scan {
                 Prober::Secondary(Box::new(Secondary::new(plan.within, plan.hex_digits, timing, plan.most_probes)))
             }
             Method::Cjt188 => Prober::Cjt188(Alone::new(timing)),
-            Method::Modbus => Prober::Modbus(Units::new(plan.units.clone(), timing, plan.framing)),
+            Method::Modbus => Prober::Modbus(Units::new(plan.units.clone(), timing, framing)),
         });
         let (most_probes, news) = (plan.most_probes, Vec::new());
         Self { probers: probers.collect(), most_probes, probes: 0, seen: 0, news, is_complete: true }

@@ -208,3 +208,28 @@ fn the_same_dialogue_speaks_modbus_tcp_and_takes_no_reply_of_another_transaction
     };
     assert_eq!(reading(answer).value(Quantity::Energy), Some(3_600_000_000));
 }
+
+#[test]
+fn a_late_reply_to_an_earlier_dialogue_over_tcp_is_not_taken_for_one_of_this() {
+    let answer = |request: &[u8], bank: &mut Bank| {
+        let mut scanner = mbap::Scanner::new();
+        scanner.push(request);
+        let asked = scanner.next().expect("whole").expect("sound");
+        mbap::Frame { pdu: bank.answer(&asked.pdu), ..asked }.encode()
+    };
+    let (mut then, mut now) = (Bank::default(), bank());
+    then.put(Table::Holding, 0, &[0x1111; 110]);
+    let mut late = Vec::new();
+    let mut earlier = Exchange::read(&target(Some(VALVE), 0)).over_modbus_tcp(1024);
+    converse(&mut earlier, |request| {
+        late.push(answer(request, &mut then));
+        vec![]
+    });
+    assert_eq!(late.len(), 1);
+    let read = |late: &[u8], now: &mut Bank| {
+        let mut exchange = Exchange::read(&target(Some(VALVE), 0)).over_modbus_tcp(2048);
+        converse(&mut exchange, |request| [late, &answer(request, now)].concat()).0
+    };
+    let truth = reading(read(&[], &mut now));
+    assert_eq!(reading(read(&late.concat(), &mut now)).measurements, truth.measurements);
+}

@@ -103,7 +103,7 @@ impl Line {
 
     fn scan(&mut self, plan: &Plan) -> (Vec<Sighting>, Scan) {
         let timing = Timing { baud: 2400, extra: Duration::from_secs(2), repeats: 2 };
-        let (mut scan, mut pending, mut seen) = (Scan::new(plan, timing), Vec::new(), Vec::new());
+        let (mut scan, mut pending, mut seen) = (Scan::new(plan, timing, Framing::Rtu), Vec::new(), Vec::new());
         for _ in 0..1_000_000 {
             match scan.poll() {
                 Step::Send(request) => pending = self.say(&request),
@@ -136,7 +136,6 @@ fn plan(methods: &[Method]) -> Plan {
         within: ANYBODY,
         hex_digits: false,
         most_probes: 10_000,
-        framing: Framing::Rtu,
     }
 }
 
@@ -249,7 +248,7 @@ fn a_scan_that_ran_out_of_probes_says_so() {
 #[test]
 fn silence_is_not_waited_for_as_long_as_the_line_allows_once_meters_were_timed() {
     let timing = Timing { baud: 2400, extra: Duration::from_secs(2), repeats: 2 };
-    let mut scan = Scan::new(&plan(&[Method::Primary]), timing);
+    let mut scan = Scan::new(&plan(&[Method::Primary]), timing, Framing::Rtu);
     let slaves: Vec<Slave> = (1..=3).map(|n| Slave::new(n, u32::from(n))).collect();
     let (mut line, mut pending, mut waits) = (Line { slaves, ..Line::default() }, Vec::new(), Vec::new());
     while scan.progress().probes < 10 {
@@ -270,7 +269,7 @@ fn silence_is_not_waited_for_as_long_as_the_line_allows_once_meters_were_timed()
 #[test]
 fn a_line_of_noise_ends_every_scan_within_its_probes() {
     let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: 1 };
-    let mut scan = Scan::new(&Plan { most_probes: 300, ..plan(&Method::ALL) }, timing);
+    let mut scan = Scan::new(&Plan { most_probes: 300, ..plan(&Method::ALL) }, timing, Framing::Rtu);
     for _ in 0..100_000 {
         match scan.poll() {
             Step::Send(_) | Step::Rest => {}
@@ -293,7 +292,7 @@ proptest! {
         most_probes in 1_u32..80,
     ) {
         let timing = Timing { baud: 2400, extra: Duration::from_millis(100), repeats: 1 };
-        let mut scan = Scan::new(&Plan { most_probes, ..plan(&Method::ALL) }, timing);
+        let mut scan = Scan::new(&Plan { most_probes, ..plan(&Method::ALL) }, timing, Framing::Rtu);
         let (mut pieces, mut has_spoken, mut steps) = (pieces.iter().cycle(), false, 0);
         loop {
             steps += 1;

@@ -114,6 +114,7 @@ impl fmt::Display for state::Entry {
             Self::Cancel { .. } => "cancel",
             Self::Expire { .. } => "expire",
             Self::Retire { .. } => "retire",
+            Self::UnitsSeen { .. } => "units-seen",
         })
     }
 }

@@ -48,6 +48,8 @@ fn entries() -> Vec<(&'static str, Entry)> {
     let tcp = line(Endpoint::Tcp { host: "gw.example".to_owned(), port: 10_001 }, Parity::Even);
     let serial = line(Endpoint::Serial { path: "/dev/ttyS0".to_owned() }, Parity::None);
     let odd = LineSpec { parity: Parity::Odd, ..serial.clone() };
+    let modbus = line(Endpoint::ModbusTcp { host: "plc.example".to_owned(), port: 502 }, Parity::None);
+    let unit = line(Endpoint::DialIn { unit: "00012345".to_owned() }, Parity::Even);
     let addresses = [
         Address::MbusPrimary(250),
         Address::MbusSecondary { id: 0x1234_5678, manufacturer: 0x2C2D, version: 0x1B, medium: 0x04 },
@@ -90,6 +92,7 @@ fn entries() -> Vec<(&'static str, Entry)> {
         ("set-draining", Entry::SetDraining { node, draining: true }),
         ("remove-node", Entry::RemoveNode { node }),
         ("import-lines", Entry::ImportLines { at: AT, lines: vec![tcp, serial, odd] }),
+        ("import-lines-modbus-tcp-and-dial-in", Entry::ImportLines { at: AT, lines: vec![modbus, unit] }),
         ("import-meters", Entry::ImportMeters { meters: meters.collect() }),
         ("import-enhanced", Entry::ImportMeters { meters: vec![enhanced] }),
         ("remove-line", Entry::RemoveLine { name: text() }),
@@ -112,7 +115,12 @@ fn entries() -> Vec<(&'static str, Entry)> {
         ("cancel", Entry::Cancel { at: AT, command }),
         ("expire", Entry::Expire { at: AT }),
         ("retire", Entry::Retire { at: AT, commands: vec![command, CommandId(10)] }),
+        ("units-seen", units_seen(node)),
     ]
+}
+
+fn units_seen(node: NodeId) -> Entry {
+    Entry::UnitsSeen { at: AT, node, life: 0xA5A5_0001, came: vec![(LineId(3), 300)], gone: vec![(LineId(1), 2)] }
 }
 
 fn replies() -> Vec<(&'static str, Reply)> {
@@ -165,12 +173,24 @@ fn full_state() -> State {
     state
 }
 
-fn image() -> Image {
+fn image(state: State) -> Image {
     Image {
         applied: Some(position()),
         membership: StoredMembership::new(Some(log_id(LogPosition { term: 6, index: 2 })), membership()),
-        state: full_state(),
+        state,
     }
+}
+
+/// The full state, and a dial-in line whose unit is connected to node 2.
+fn state_with_a_unit() -> State {
+    let mut state = full_state();
+    let line = LineSpec { endpoint: Endpoint::DialIn { unit: "00012345".to_owned() }, ..common::line_spec("l3", 3) };
+    for entry in [Entry::ImportLines { at: AT, lines: vec![line] }, units_seen(NodeId(2))] {
+        let reply = common::run(&mut state, &entry);
+        assert!(!common::is_refused(&reply), "{entry:?} gave {reply:?}");
+    }
+    assert_eq!(state.check(), Ok(()));
+    state
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -242,8 +262,17 @@ fn consensus_records_written_by_version_1_stay_readable_and_are_written_the_same
 fn states_and_snapshots_written_by_version_1_stay_readable_and_are_written_the_same() {
     assert_frozen("v1-state-empty", &State::default(), codec::encode_state, codec::decode_state);
     assert_frozen("v1-state", &full_state(), codec::encode_state, codec::decode_state);
-    assert_frozen("v1-snapshot", &image(), codec::encode_snapshot, codec::decode_snapshot);
+    assert_frozen("v1-snapshot", &image(full_state()), codec::encode_snapshot, codec::decode_snapshot);
     assert_frozen("v1-snapshot-empty", &Image::default(), codec::encode_snapshot, codec::decode_snapshot);
+}
+
+#[test]
+fn states_and_snapshots_with_units_are_written_as_version_2_and_stay_readable() {
+    let state = state_with_a_unit();
+    assert_frozen("v2-state", &state, codec::encode_state, codec::decode_state);
+    assert_frozen("v2-snapshot", &image(state.clone()), codec::encode_snapshot, codec::decode_snapshot);
+    assert_eq!(codec::encode_state(&state).unwrap()[6..8], codec::STATE_VERSION.to_le_bytes());
+    assert_eq!(codec::encode_state(&full_state()).unwrap()[6..8], codec::VERSION.to_le_bytes());
 }
 
 #[test]
@@ -254,7 +283,7 @@ fn the_digest_of_a_state_is_frozen() {
 
 #[test]
 fn a_flipped_bit_anywhere_is_refused() {
-    let bytes = codec::encode_snapshot(&image()).unwrap();
+    let bytes = codec::encode_snapshot(&image(full_state())).unwrap();
     for at in 0..bytes.len() {
         for bit in 0..8 {
             let mut damaged = bytes.clone();
@@ -296,6 +325,8 @@ fn sealed(kind: Kind, version: u16, payload: &[u8]) -> Vec<u8> {
 fn a_newer_version_is_named_with_the_remedy() {
     let error = codec::decode_entry(&sealed(Kind::Entry, 2, &[])).unwrap_err();
     assert_eq!(error.to_string(), "entry version 2 is newer than 1, the newest known: upgrade this node");
+    let error = codec::decode_state(&sealed(Kind::State, 3, &[])).unwrap_err();
+    assert_eq!(error.to_string(), "state version 3 is newer than 2, the newest known: upgrade this node");
 }
 
 #[test]
@@ -374,6 +405,7 @@ proptest! {
         for kind in Kind::ALL {
             if payload.len() <= kind.limit() {
                 decode_as_everything(&sealed(kind, 1, &payload));
+                decode_as_everything(&sealed(kind, 2, &payload));
             }
         }
     }

@@ -107,6 +107,22 @@ proptest! {
     }
 
     #[test]
+    fn a_unit_is_where_the_last_word_about_it_says(steps in steps(0..60)) {
+        walk(&steps, |before, step, reply, after| {
+            let Entry::UnitsSeen { node, life, came, .. } = &step.1 else { return };
+            if is_refused(reply) {
+                return;
+            }
+            for (line, present) in &after.presence.units {
+                let said = came.iter().any(|(came, _)| came == line);
+                assert!(!said || (present.node, present.life) == (*node, *life), "{step:?}");
+                assert!(said || before.presence.of(*line) == Some(present), "{step:?}");
+                assert!(present.node != *node || present.life == *life, "another life's word stands: {step:?}");
+            }
+        });
+    }
+
+    #[test]
     fn an_import_is_all_or_nothing(steps in steps(0..60)) {
         walk(&steps, |before, step, reply, after| {
             let (rows, names): (usize, Vec<_>) = match &step.1 {

@@ -30,6 +30,7 @@ pub fn find(sight: &Sight<'_>, reply: &StatusReply) -> Vec<Problem> {
         problems.extend(silence(node));
         problems.extend(clock(sight, node));
         problems.extend(lines_down(node));
+        problems.extend(unknown_units(node));
         problems.extend(backlog(sight, reply, node));
         problems.extend(draining(node));
     }
@@ -207,6 +208,18 @@ fn lines_down(node: &Node) -> Option<Problem> {
     let what = format!("{} cannot open {down} of its {} lines", called(node), node.lines_held);
     let remedy = format!("check gateways and ports: `hearth line list --node {}`, and the node's log", node.id);
     (down > 0).then(|| warning(what, remedy))
+}
+
+fn unknown_units(node: &Node) -> Option<Problem> {
+    let units = report(node).unknown_units;
+    let newest = units.first()?;
+    let more = match units.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let what = format!("unit {}{more} called {} and has no line", newest.unit, called(node));
+    let remedy = format!("import a line with endpoint dialin://{}; `hearth line unregistered` lists all", newest.unit);
+    Some(warning(what, remedy))
 }
 
 /// Old records in a spool, unless the database already explains them.

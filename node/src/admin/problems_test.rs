@@ -200,3 +200,11 @@ fn the_worst_problems_come_first() {
     let severities: Vec<_> = problems(sound(), &view).iter().map(Problem::severity).collect();
     assert_eq!(severities, [Severity::Critical, Severity::Warning]);
 }
+
+#[test]
+fn a_unit_without_a_line_is_named_with_the_node_it_called() {
+    let unit = |unit: &str| api::UnknownUnit { unit: unit.to_owned(), ..Default::default() };
+    let view = with_report(2, |report| report.unknown_units = vec![unit("12345678"), unit("87654321")]);
+    let said = "unit 12345678 and 1 more called node 2 (b) and has no line";
+    assert_eq!(only(sound(), &view), (false, said.to_owned()));
+}

@@ -81,6 +81,7 @@ fn report(report: &api::NodeReport) -> Value {
         "oldest_spooled_at": report.oldest_spooled_at,
         "lines_open": report.lines_open,
         "lines_down": report.lines_down,
+        "units_connected": report.units_connected,
         "clock_offset_ms": report.clock_offset_ms,
         "version": report.version,
         "resident_bytes": report.resident_bytes,

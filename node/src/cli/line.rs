@@ -14,14 +14,15 @@ use super::failure::Failure;
 use super::format::{labels, moment, word};
 use super::import::{read, show_import};
 use super::output::{Out, table};
-use super::{json, pages, rows, trace};
+use super::{json, pages, rows, trace, unregistered};
 
 /// What may be done with lines.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Creates or updates lines from a CSV file: all rows or none.
-    #[command(after_help = "Columns, named by the first row: name, endpoint (tcp://HOST:PORT or serial:///dev/NAME); \
-                            optional: baud, parity, extra_answer_ms, repeats, requires (name=value;name=value).")]
+    #[command(after_help = "Columns, named by the first row: name, endpoint (tcp://HOST:PORT, \
+                            modbus-tcp://HOST:PORT, serial:///dev/NAME or dialin://UNIT); optional: \
+                            baud, parity, extra_answer_ms, repeats, requires (name=value;name=value).")]
     Import {
         /// The file; - is stdin.
         file: PathBuf,
@@ -40,6 +41,8 @@ pub enum Command {
         /// Its name.
         name: String,
     },
+    /// Lists units that called in and have no line.
+    Unregistered,
     /// Forgets a line that has no meters.
     Remove {
         /// Its name.
@@ -74,6 +77,7 @@ pub async fn run(command: Command, session: &Session, out: Out) -> Result<(), Fa
             let line = get(session, name).await?;
             out.show(|| json::line(&line), || shown(&line))
         }
+        Command::Unregistered => unregistered::run(session, out).await,
         Command::Remove { name, yes } => {
             let line = get(session, name.clone()).await?;
             confirm(Danger::Removal, &removal(&line), yes)?;

@@ -31,6 +31,7 @@ mod status;
 #[cfg(test)]
 mod testing;
 mod trace;
+mod unregistered;
 
 use std::process::ExitCode;
 

@@ -43,6 +43,13 @@ fn nodes() -> Vec<api::Node> {
 
 fn node(id: u64, name: &str, role: api::NodeRole, health: api::NodeHealth, lines_held: u32) -> api::Node {
     let report = api::NodeReport {
+        units_connected: 1,
+        unknown_units: vec![api::UnknownUnit {
+            unit: "00012345".to_owned(),
+            peer: "10.0.0.9:40000".to_owned(),
+            at: 1_700_000_000_000,
+            calls: 3,
+        }],
         stopping: false,
         exchanges: 12_000 + id,
         readings_accepted: 11_000 + id,

@@ -15,22 +15,18 @@ use protocol::api::peer::raft_server::RaftServer;
 use protocol::api::peer::spool_server::SpoolServer;
 use protocol::api::peer::survey_server::SurveyServer;
 use protocol::api::peer::trace_server::TraceServer;
-use protocol::profile::Catalogue;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::Ears;
+use super::Memory;
 use crate::admin::Admin;
-use crate::cluster::Cluster;
 use crate::cluster::identity::Identity;
 use crate::cluster::peers::refuse_strangers;
 use crate::cluster::raft_service::RaftService;
 use crate::cluster::service::ClusterService;
-use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::mysql::Reader;
-use crate::spool::Spool;
 use crate::spool::service::SpoolService;
 use crate::survey::service::SurveyService;
 use crate::trace::service::TraceService;
@@ -39,16 +35,8 @@ use crate::trace::service::TraceService;
 pub(super) type Server = (CancellationToken, JoinHandle<Result<(), std::io::Error>>);
 
 /// Serves everything of this node on `listener`.
-pub(super) fn serve(
-    listener: TcpListener,
-    cluster: &Cluster,
-    identity: &Identity,
-    spool: &Spool,
-    catalogue: &Catalogue,
-    ears: &Ears,
-    config: &Arc<Config>,
-    metrics: &Metrics,
-) -> Server {
+pub(super) fn serve(listener: TcpListener, identity: &Identity, memory: &Memory) -> Server {
+    let Memory { config, metrics, cluster, spool, catalogue, traces, surveys, .. } = memory;
     let limit = usize::try_from(config.raft.message_bytes.as_u64()).unwrap_or(usize::MAX);
     let raft = RaftServer::new(RaftService::new(cluster.consensus().raft(), &identity.cluster_id));
     let nodes = ClusterServer::new(ClusterService::new(cluster.clone()));
@@ -59,8 +47,8 @@ pub(super) fn serve(
         Ok(request)
     };
     let (node, probes) = (identity.node_id(), config.survey.probes);
-    let traces = TraceServer::with_interceptor(TraceService::new(node, ears.traces.clone()), known.clone());
-    let surveys = SurveyServer::with_interceptor(SurveyService::new(node, ears.surveys.clone(), probes), known);
+    let traces = TraceServer::with_interceptor(TraceService::new(node, traces.clone()), known.clone());
+    let surveys = SurveyServer::with_interceptor(SurveyService::new(node, surveys.clone(), probes), known);
     let (health_reporter, health) = tonic_health::server::health_reporter();
     let stop = CancellationToken::new();
     let reader = Reader::new(config.mysql.clone());

@@ -15,7 +15,7 @@ use raft_store::state::State;
 pub(super) struct Changes {
     /// Ownership, channel or meters differ.
     pub(super) lines: BTreeSet<LineId>,
-    /// The open commands differ.
+    /// The open commands differ, or where the unit is.
     pub(super) commands: BTreeSet<LineId>,
 }
 
@@ -29,7 +29,9 @@ impl Changes {
                 DiffItem::Update { old, new } => lines.extend([old.1.line, new.1.line]),
             }
         }
-        Self { lines, commands: keys(&before.commands.open, &after.commands.open) }
+        let mut commands = keys(&before.commands.open, &after.commands.open);
+        commands.extend(keys(&before.presence.units, &after.presence.units));
+        Self { lines, commands }
     }
 }
 

@@ -7,7 +7,8 @@
 use std::io;
 use std::time::Duration;
 
-use protocol::exchange::{Answer, Exchange, LineFault, Step, Timing};
+use protocol::dialin::{Pattern, Sifted};
+use protocol::exchange::{Answer, LineFault, Step, Timing};
 use protocol::scan::{self, Scan};
 use raft_store::state::UnixMillis;
 use tokio::time::Instant;
@@ -55,6 +56,10 @@ pub(super) trait Talk {
     /// Bytes came, `waited` after the last ones were sent or came.
     fn handle_bytes(&mut self, bytes: &[u8], waited: Duration);
     fn handle_timeout(&mut self);
+    /// The line was quiet for longer than it may be inside a frame.
+    fn handle_gap(&mut self);
+    /// What may stand in the stream that no meter said.
+    fn expect(&mut self, _words: Vec<Pattern>) {}
     /// Its limit passed; whether anything was heard.
     fn give_up(&mut self, heard: bool) -> Self::Answer;
 }
@@ -66,7 +71,7 @@ pub(super) enum Turn<A> {
     Done(A),
 }
 
-impl Talk for Exchange {
+impl Talk for Sifted {
     type Answer = Answer;
 
     fn poll(&mut self) -> Turn<Answer> {
@@ -83,6 +88,14 @@ impl Talk for Exchange {
 
     fn handle_timeout(&mut self) {
         Self::handle_timeout(self);
+    }
+
+    fn handle_gap(&mut self) {
+        Self::handle_gap(self);
+    }
+
+    fn expect(&mut self, words: Vec<Pattern>) {
+        Self::expect(self, words);
     }
 
     fn give_up(&mut self, heard: bool) -> Answer {
@@ -111,6 +124,9 @@ impl Talk for Scan {
         Self::handle_timeout(self);
     }
 
+    /// A probe waits its time out: what two answer at once is heard to its end.
+    fn handle_gap(&mut self) {}
+
     fn give_up(&mut self, _heard: bool) -> bool {
         true
     }
@@ -118,7 +134,9 @@ impl Talk for Scan {
 
 /// Carries `talk` through to its end.
 pub(super) async fn converse<T: Talk>(channel: &mut Channel, talk: &mut T, terms: &Terms<'_>) -> Ending<T::Answer> {
+    talk.expect(channel.words());
     let ending = drive(channel, talk, terms).await.map_or_else(|ending| ending, Ending::Answered);
+    channel.rest();
     if let Ending::Denied(why, spoke) = &ending {
         tracing::debug!(%why, spoke, "a dialogue was cut short");
     }
@@ -144,7 +162,14 @@ async fn drive<T: Talk>(
                 (heard, spoke, since) = (false, true, Instant::now());
             }
             Turn::Await(wait) => {
-                let bytes = channel.read(wait.min(left)).await?;
+                let wait = wait.min(left);
+                // Once something was heard, a pause may end the frame long before it ends the patience.
+                let gap = channel.longest_gap(&terms.timing).filter(|gap| heard && *gap < wait);
+                let mut bytes = channel.read(gap.unwrap_or(wait)).await?;
+                if let (true, Some(gap)) = (bytes.is_empty(), gap) {
+                    talk.handle_gap();
+                    bytes = channel.read(wait - gap).await?;
+                }
                 if bytes.is_empty() {
                     talk.handle_timeout();
                     continue;

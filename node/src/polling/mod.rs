@@ -38,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cluster::lease::Lease;
 use crate::cluster::{Applied, Cluster};
 use crate::config::Config;
+use crate::dialin::Directory;
 use crate::metrics::Metrics;
 use crate::spool::Spool;
 use crate::survey::Surveys;
@@ -61,6 +62,7 @@ struct Shared {
     descriptors: Descriptors,
     traces: Traces,
     surveys: Surveys,
+    units: Directory,
 }
 
 /// The lines of this node, not started yet.
@@ -77,13 +79,15 @@ pub(crate) struct Polling {
     pub(crate) traces: Traces,
     /// Who wants lines scanned.
     pub(crate) surveys: Surveys,
+    /// Through whom some lines are reached.
+    pub(crate) units: Directory,
 }
 
 impl Polling {
     /// Serves the lines of this node until `stop`; then finishes what runs and lets go of every line, within
     /// `polling.stop_limit`.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let Self { cluster, spool, catalogue, config, metrics, traces, surveys } = self;
+        let Self { cluster, spool, catalogue, config, metrics, traces, surveys, units } = self;
         let (outlet, proposals) = Outlet::new(config.polling.proposals_queue);
         let (lease, descriptors) = (cluster.lease(), Descriptors::default());
         let every = config.lease.watchdog_every;
@@ -92,8 +96,20 @@ impl Polling {
             Err(error) => return tracing::error!(%error, "the line watchdog cannot be started: no line is served"),
         };
         let (node, applied, at_once) = (cluster.node(), cluster.applied(), config.polling.proposals);
-        let shared =
-            Shared { node, applied, lease, outlet, spool, catalogue, config, metrics, descriptors, traces, surveys };
+        let shared = Shared {
+            node,
+            applied,
+            lease,
+            outlet,
+            spool,
+            catalogue,
+            config,
+            metrics,
+            descriptors,
+            traces,
+            surveys,
+            units,
+        };
         let roster = Roster::new(shared);
         tokio::select! {
             () = roster.run(stop) => {}

@@ -5,7 +5,6 @@
 use protocol::api::admin::{FoundMeter, ScanLineRequest, ScanReport};
 use protocol::mbus::selection::Selection;
 use protocol::meter::NodeId;
-use protocol::modbus::Framing;
 use protocol::scan::{ANYBODY, Method, PRIMARY, Plan, Sighting, UNITS};
 
 use super::Report;
@@ -29,7 +28,7 @@ pub(super) fn plan(asked: &ScanLineRequest, most: u32) -> Result<Plan, String> {
     let most_probes = if asked.probes == 0 { most } else { asked.probes.min(most) };
     let units = from.max(*UNITS.start())..=to.min(*UNITS.end());
     let hex_digits = asked.hex_digits;
-    Ok(Plan { methods, primary: from..=to, units, within, hex_digits, most_probes, framing: Framing::Rtu })
+    Ok(Plan { methods, primary: from..=to, units, within, hex_digits, most_probes })
 }
 
 fn selection(mask: &str) -> Result<Selection, String> {

@@ -1,6 +1,5 @@
 //! Boxes of lines: who may scan, and what ends a scan.
 
-use protocol::modbus::Framing;
 use protocol::scan::{ANYBODY, Method, PRIMARY, UNITS};
 
 use super::*;
@@ -14,7 +13,7 @@ fn surveys(at_once: usize) -> Surveys {
 
 fn plan() -> Plan {
     let (methods, hex_digits, most_probes) = (vec![Method::Primary], false, 10);
-    Plan { methods, primary: PRIMARY, units: UNITS, within: ANYBODY, hex_digits, most_probes, framing: Framing::Rtu }
+    Plan { methods, primary: PRIMARY, units: UNITS, within: ANYBODY, hex_digits, most_probes }
 }
 
 #[tokio::test]

@@ -199,7 +199,14 @@ impl Drop for Node {
 
 /// `count` nodes that run, and vote if they are at least three.
 pub async fn cluster(root: &Path, count: usize, extra: &str) -> Vec<Node> {
-    let mut nodes: Vec<Node> = (1..=count).map(|n| Node::new(root, &format!("n{n}"), extra)).collect();
+    cluster_of(root, &vec![extra.to_owned(); count]).await
+}
+
+/// The same, each node with settings of its own.
+pub async fn cluster_of(root: &Path, extras: &[String]) -> Vec<Node> {
+    let count = extras.len();
+    let named = |(n, extra): (usize, &String)| Node::new(root, &format!("n{}", n + 1), extra);
+    let mut nodes: Vec<Node> = extras.iter().enumerate().map(named).collect();
     nodes[0].init();
     nodes[0].start();
     nodes[0].ready().await;

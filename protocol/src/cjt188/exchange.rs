@@ -81,6 +81,11 @@ impl Dialogue {
         current_of(&mut self.stage).into_iter().for_each(|current| current.handle_bytes(bytes));
     }
 
+    /// The line was quiet for longer than it may be inside a frame: what comes now is not joined with what came.
+    pub fn handle_gap(&mut self) {
+        current_of(&mut self.stage).into_iter().for_each(Transaction::handle_gap);
+    }
+
     /// The time of the last [`Step::Await`] passed.
     pub fn handle_timeout(&mut self) {
         current_of(&mut self.stage).into_iter().for_each(Transaction::handle_timeout);

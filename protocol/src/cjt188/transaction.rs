@@ -141,6 +141,14 @@ impl Transaction {
         }
     }
 
+    /// The line was quiet for longer than it may be inside a frame.
+    pub(super) fn handle_gap(&mut self) {
+        if self.is_listening() {
+            self.scanner.close_gap();
+            self.handle_frames();
+        }
+    }
+
     /// The time of the last [`Turn::Await`] passed.
     pub(super) fn handle_timeout(&mut self) {
         self.scanner.close_gap();

@@ -128,6 +128,11 @@ impl Dialogue {
         }
     }
 
+    /// Whether the last question still waits for bytes of its answer.
+    pub const fn is_listening(&self) -> bool {
+        matches!(self.phase, Phase::Listen { .. })
+    }
+
     /// Bytes came.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         if let Phase::Drain { heard, next } = &mut self.phase {
@@ -148,6 +153,14 @@ impl Dialogue {
                 self.note(LineFault::Garbled);
                 self.handle_timeout();
             }
+        }
+    }
+
+    /// The line was quiet for longer than it may be inside a frame: what comes now is not joined with what came.
+    pub fn handle_gap(&mut self) {
+        if matches!(self.phase, Phase::Listen { .. }) {
+            self.scanner.close_gap();
+            self.handle_frames();
         }
     }
 

@@ -94,6 +94,15 @@ impl Dialogue {
         dialogue
     }
 
+    /// The same in frames of Modbus TCP, its requests numbered from the one after `transaction`: a late reply to an
+    /// earlier dialogue has another number.
+    #[must_use]
+    pub fn over_tcp(mut self, transaction: u16) -> Self {
+        self.framing = Framing::Tcp;
+        self.transaction = transaction;
+        self
+    }
+
     /// What to do next.
     pub fn poll(&mut self) -> Step {
         match (&self.phase, self.requests.last()) {
@@ -109,6 +118,11 @@ impl Dialogue {
             (Phase::Listen { .. }, Some(request)) => Step::Await(self.patience(request)),
             (Phase::Speak | Phase::Listen { .. }, None) => Step::Done(Answer::Lost(self.worst)),
         }
+    }
+
+    /// Whether the last question still waits for bytes of its answer.
+    pub const fn is_listening(&self) -> bool {
+        matches!(self.phase, Phase::Listen { .. })
     }
 
     /// Bytes came.
@@ -135,6 +149,14 @@ impl Dialogue {
                 }
                 Phase::Speak | Phase::Over(_) => return,
             }
+        }
+    }
+
+    /// The line was quiet for longer than it may be inside a frame: what comes now is not joined with what came.
+    pub fn handle_gap(&mut self) {
+        if matches!(self.phase, Phase::Listen { .. }) {
+            self.link.close_gap();
+            self.handle_frames();
         }
     }
 

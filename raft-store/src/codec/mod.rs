@@ -16,6 +16,7 @@ mod seq;
 mod v1_entry;
 mod v1_raft;
 mod v1_state;
+mod v2_state;
 
 use bincode::config;
 use sha2::{Digest as _, Sha256};
@@ -26,8 +27,12 @@ use crate::types::{Image, LogId, Membership, Payload, RaftEntry, Vote};
 pub use error::{CodecError, Kind};
 use mirror::Mirror;
 
-/// The layout version this release writes, for every kind.
+/// The newest layout version of most kinds; states and snapshots have [`STATE_VERSION`]. A value that an older version
+/// can say is written in that one.
 pub const VERSION: u16 = 1;
+
+/// The newest layout version of states and snapshots.
+pub const STATE_VERSION: u16 = 2;
 
 /// An encoded entry is at most this long, bytes. Larger imports are split by whoever proposes them.
 pub const ENTRY_LIMIT: usize = 8 << 20;
@@ -66,23 +71,28 @@ pub fn digest(state: &State) -> Result<Digest, CodecError> {
 /// What a value of some kind looks like in the payload, version by version.
 trait Layout: Sized {
     const KIND: Kind;
-    type V1: bincode::Encode + bincode::Decode<()>;
-    fn freeze(&self) -> Self::V1;
-    fn thaw(stored: Self::V1) -> Result<Self, CodecError>;
+    const NEWEST: u16;
+    /// The version in which this value is written, and its payload.
+    fn freeze(&self) -> Result<(u16, Vec<u8>), CodecError>;
+    /// The value of a payload of a version up to the newest.
+    fn thaw(version: u16, payload: &[u8]) -> Result<Self, CodecError>;
 }
 
 fn encode<T: Layout>(value: &T) -> Result<Vec<u8>, CodecError> {
-    let payload = bincode::encode_to_vec(value.freeze(), config::standard())
-        .map_err(|source| CodecError::Encode { kind: T::KIND, source })?;
-    envelope::seal(T::KIND, VERSION, &payload)
+    let (version, payload) = value.freeze()?;
+    envelope::seal(T::KIND, version, &payload)
 }
 
 fn decode<T: Layout>(bytes: &[u8]) -> Result<T, CodecError> {
     let (version, payload) = envelope::open(T::KIND, bytes)?;
-    match version {
-        1 => T::thaw(decode_payload_bytes(T::KIND, payload)?),
-        unknown => Err(CodecError::Version { kind: T::KIND, found: unknown, newest: VERSION }),
+    if (1..=T::NEWEST).contains(&version) {
+        return T::thaw(version, payload);
     }
+    Err(CodecError::Version { kind: T::KIND, found: version, newest: T::NEWEST })
+}
+
+fn encode_payload_bytes<V: bincode::Encode>(kind: Kind, value: V) -> Result<Vec<u8>, CodecError> {
+    bincode::encode_to_vec(value, config::standard()).map_err(|source| CodecError::Encode { kind, source })
 }
 
 /// The decoder's own limit is a constant of its type, hence one arm per class of kinds.
@@ -103,12 +113,24 @@ fn decode_payload_bytes<V: bincode::Decode<()>>(kind: Kind, payload: &[u8]) -> R
 }
 
 macro_rules! both_directions {
-    ($($what:literal, $kind:ident: $type:ty = $v1:ty => $encode:ident, $decode:ident;)+) => {$(
+    (@newest) => { VERSION };
+    (@newest $v2:ty) => { STATE_VERSION };
+    ($($what:literal, $kind:ident: $type:ty = $v1:ty $(, $v2:ty)? => $encode:ident, $decode:ident;)+) => {$(
         impl Layout for $type {
             const KIND: Kind = Kind::$kind;
-            type V1 = $v1;
-            fn freeze(&self) -> $v1 { self.store() }
-            fn thaw(stored: $v1) -> Result<Self, CodecError> { Mirror::restore(stored) }
+            const NEWEST: u16 = both_directions!(@newest $($v2)?);
+            fn freeze(&self) -> Result<(u16, Vec<u8>), CodecError> {
+                $(if let Some(frozen) = <$v2>::freeze(self) {
+                    return Ok((2, encode_payload_bytes(Self::KIND, frozen)?));
+                })?
+                Ok((1, encode_payload_bytes(Self::KIND, self.store())?))
+            }
+            fn thaw(version: u16, payload: &[u8]) -> Result<Self, CodecError> {
+                match version {
+                    $(2 => decode_payload_bytes::<$v2>(Self::KIND, payload)?.thaw(),)?
+                    _ => Mirror::restore(decode_payload_bytes::<$v1>(Self::KIND, payload)?),
+                }
+            }
         }
 
         #[doc = concat!("The durable bytes of ", $what, ".")]
@@ -133,6 +155,6 @@ both_directions! {
     "a membership", Membership: Membership = v1_raft::Membership => encode_membership, decode_membership;
     "a vote", Vote: Vote = v1_raft::Vote => encode_vote, decode_vote;
     "a position in the log", LogId: LogId = v1_raft::Position => encode_log_id, decode_log_id;
-    "a whole state", State: State = v1_state::State => encode_state, decode_state;
-    "a snapshot", Snapshot: Image = v1_raft::Image => encode_snapshot, decode_snapshot;
+    "a whole state", State: State = v1_state::State, v2_state::State => encode_state, decode_state;
+    "a snapshot", Snapshot: Image = v1_raft::Image, v2_state::Image => encode_snapshot, decode_snapshot;
 }

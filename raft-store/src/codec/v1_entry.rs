@@ -26,6 +26,7 @@ mirror_enum!(#[derive(Debug, Clone, PartialEq, Encode, Decode)] Entry = state::E
     Cancel { at: u64, command: u64 },
     Expire { at: u64 },
     Retire { at: u64, commands: Seq<u64> },
+    UnitsSeen { at: u64, node: u64, life: u64, came: Seq<(u64, u64)>, gone: Seq<(u64, u64)> },
 });
 
 mirror_enum!(#[derive(Debug, Clone, PartialEq, Encode, Decode)] Reply = state::Reply {
@@ -58,7 +59,12 @@ mirror_struct!(LineSpec = registry::LineSpec {
     requires: Seq<(String, String)>,
 });
 
-mirror_enum!(#[derive(Debug, Clone, PartialEq, Encode, Decode)] Endpoint = registry::Endpoint { Tcp { host: String, port: u16 }, Serial { path: String } });
+mirror_enum!(#[derive(Debug, Clone, PartialEq, Encode, Decode)] Endpoint = registry::Endpoint {
+    Tcp { host: String, port: u16 },
+    Serial { path: String },
+    ModbusTcp { host: String, port: u16 },
+    DialIn { unit: String },
+});
 
 mirror_enum!(
     #[derive(Debug, Clone, PartialEq, Encode, Decode)]

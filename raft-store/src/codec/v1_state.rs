@@ -11,11 +11,42 @@ use super::CodecError;
 use super::mirror::{Mirror, mirror_enum, mirror_struct, unique};
 use super::seq::Seq;
 use super::v1_entry::{Action, Address, LineSpec, Outcome, Request, Schedule};
+use crate::state::presence::Presence;
 use crate::state::{self, assignment, command, membership, registry};
 
-mirror_struct!(
-    State = state::State { membership: Membership, registry: Registry, assignment: Assignment, commands: Commands }
-);
+/// A state. Where its dial-in units are connected came with version 2.
+#[derive(Debug, Clone, PartialEq, Encode, Decode)]
+pub(super) struct State {
+    membership: Membership,
+    registry: Registry,
+    assignment: Assignment,
+    commands: Commands,
+}
+
+impl Mirror for state::State {
+    type Stored = State;
+
+    fn store(&self) -> State {
+        let Self { membership, registry, assignment, commands, presence: _ } = self;
+        State {
+            membership: membership.store(),
+            registry: registry.store(),
+            assignment: assignment.store(),
+            commands: commands.store(),
+        }
+    }
+
+    fn restore(stored: State) -> Result<Self, CodecError> {
+        let State { membership, registry, assignment, commands } = stored;
+        Ok(Self {
+            membership: Mirror::restore(membership)?,
+            registry: Mirror::restore(registry)?,
+            assignment: Mirror::restore(assignment)?,
+            commands: Mirror::restore(commands)?,
+            presence: Presence::default(),
+        })
+    }
+}
 
 /// A map is the list of its pairs, by key.
 impl<K: Mirror + Ord + Clone + std::fmt::Debug, V: Mirror + Clone> Mirror for OrdMap<K, V> {

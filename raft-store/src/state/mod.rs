@@ -7,6 +7,7 @@
 //!                  +-- registry     lines and meters
 //!                  +-- assignment   who owns which line, by epoch
 //!                  +-- command      what is still to be done to meters
+//!                  +-- presence     where dial-in units are connected
 //! ```
 //!
 //! Promises: pure and total. The same entries in the same order give the same state, byte for byte, on every
@@ -16,6 +17,7 @@
 pub mod assignment;
 pub mod command;
 pub mod membership;
+pub mod presence;
 pub mod registry;
 
 use std::fmt;
@@ -25,6 +27,7 @@ use protocol::meter::{CommandId, Epoch, LineId, NodeId};
 use assignment::{Assignment, Move, Revocation};
 use command::{Commands, Outcome, Request};
 use membership::{Membership, Newcomer};
+use presence::{Presence, Sighting};
 use registry::{LineSpec, MeterSpec, Registry, RowFault};
 
 /// A moment of the proposer's wall clock, Unix milliseconds. Names moments; guards nothing.
@@ -65,6 +68,8 @@ pub struct State {
     pub assignment: Assignment,
     /// The command queue.
     pub commands: Commands,
+    /// Where dial-in units are connected.
+    pub presence: Presence,
 }
 
 /// A change, as proposed. Durable and replicated: see the codec for its bytes.
@@ -215,6 +220,20 @@ pub enum Entry {
         /// The commands.
         commands: Vec<CommandId>,
     },
+    /// A node tells which dial-in units are connected to it, as far as the state does not show it yet. What it said in
+    /// another life is void.
+    UnitsSeen {
+        /// The proposer's moment.
+        at: UnixMillis,
+        /// The node.
+        node: NodeId,
+        /// Its life: a number by chance that each start of the node has anew.
+        life: u64,
+        /// The lines whose units are connected, with the number of the connection.
+        came: Vec<(LineId, u64)>,
+        /// The lines whose units are not any more, with the number of the connection that ended.
+        gone: Vec<(LineId, u64)>,
+    },
 }
 
 /// What became of an entry.
@@ -277,7 +296,7 @@ impl From<Result<Reply, Refused>> for Reply {
 
 /// Carries out one entry.
 pub fn apply(state: &mut State, position: LogPosition, entry: &Entry) -> Reply {
-    let State { membership, registry, assignment, commands } = state;
+    let State { membership, registry, assignment, commands, presence } = state;
     match entry {
         Entry::Found { at, cluster_id, cluster_name, first } => {
             membership.found(*at, cluster_id, cluster_name, first).into()
@@ -286,15 +305,19 @@ pub fn apply(state: &mut State, position: LogPosition, entry: &Entry) -> Reply {
         Entry::Announce { node, address } => membership.announce(*node, address).into(),
         Entry::SetDraining { node, draining } => membership.set_draining(*node, *draining).into(),
         Entry::RemoveNode { node } => match assignment.held_by(*node) {
-            0 => membership.remove(*node).into(),
+            0 => {
+                presence.forget_node(*node);
+                membership.remove(*node).into()
+            }
             held => Reply::Refused(Refused::Conflict(format!("node {node} still holds {held} lines: drain it first"))),
         },
         Entry::ImportLines { at, lines } => registry.import_lines(lines).map_or_else(Reply::Rows, |done| {
             done.created.iter().for_each(|line| assignment.add_line(*at, *line));
+            done.rechannelled.iter().for_each(|line| presence.forget_line(*line));
             done.reply()
         }),
         Entry::ImportMeters { meters } => registry.import_meters(meters).map_or_else(Reply::Rows, |done| done.reply()),
-        Entry::RemoveLine { name } => remove_line(registry, assignment, commands, name).into(),
+        Entry::RemoveLine { name } => remove_line(registry, assignment, commands, presence, name).into(),
         Entry::RemoveMeter { name } => remove_meter(registry, commands, name).into(),
         Entry::SetMeterEnabled { name, enabled } => registry.set_meter_enabled(name, *enabled).into(),
         Entry::Assign { term, .. } if *term != position.term => {
@@ -318,6 +341,12 @@ pub fn apply(state: &mut State, position: LogPosition, entry: &Entry) -> Reply {
         Entry::Cancel { at, command } => commands.cancel(*at, *command).into(),
         Entry::Expire { at } => Reply::Applied(commands.expire(*at)),
         Entry::Retire { at, commands: ids } => Reply::Applied(commands.retire(*at, ids)),
+        Entry::UnitsSeen { node, .. } if !membership.members.contains_key(node) => {
+            Reply::Refused(Refused::missing("node", node))
+        }
+        Entry::UnitsSeen { at, node, life, came, gone } => {
+            Reply::Applied(presence.see(Sighting { at: *at, node: *node, life: *life, came, gone }, registry))
+        }
     }
 }
 
@@ -325,6 +354,7 @@ fn remove_line(
     registry: &mut Registry,
     assignment: &mut Assignment,
     commands: &Commands,
+    presence: &mut Presence,
     name: &str,
 ) -> Result<Reply, Refused> {
     let line = registry.line_named(name).ok_or_else(|| Refused::missing("line", name))?.id;
@@ -338,6 +368,7 @@ fn remove_line(
     }
     registry.remove_line(line)?;
     assignment.remove_line(line);
+    presence.forget_line(line);
     Ok(Reply::Done)
 }
 
@@ -363,6 +394,7 @@ impl State {
         self.registry.check()?;
         self.assignment.check()?;
         self.commands.check()?;
+        self.presence.check(&self.registry, |node| self.membership.members.contains_key(&node))?;
         let registered: Vec<_> = self.registry.lines.keys().collect();
         let assigned: Vec<_> = self.assignment.lines.keys().collect();
         if registered != assigned {

@@ -12,6 +12,7 @@ use protocol::meter::{Address, LineId, MeterId};
 
 use super::membership::Labels;
 use super::{Refused, Reply};
+use channel::Physical;
 pub use channel::{Endpoint, Parity};
 
 /// The lines and meters.
@@ -124,11 +125,19 @@ impl RowFault {
 }
 
 /// What an import did.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Imported<Id> {
     pub(super) created: Vec<Id>,
+    /// Lines that have another channel now.
+    pub(super) rechannelled: Vec<Id>,
     updated: u32,
     unchanged: u32,
+}
+
+impl<Id> Default for Imported<Id> {
+    fn default() -> Self {
+        Self { created: Vec::new(), rechannelled: Vec::new(), updated: 0, unchanged: 0 }
+    }
 }
 
 impl<Id> Imported<Id> {
@@ -178,13 +187,14 @@ impl Registry {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let mut done = Imported { created: Vec::new(), updated: 0, unchanged: 0 };
+        let mut done = Imported::default();
         for spec in rows {
             match self.line_names.get(&spec.name).copied() {
                 None => done.created.push(self.create_line(spec)),
                 Some(id) if self.lines.get(&id).is_some_and(|line| line.spec == *spec) => done.unchanged += 1,
                 Some(id) => {
-                    self.lines.insert(id, Line { id, spec: spec.clone() });
+                    let before = self.lines.insert(id, Line { id, spec: spec.clone() });
+                    done.rechannelled.extend(before.filter(|line| line.spec.endpoint != spec.endpoint).map(|_| id));
                     done.updated += 1;
                 }
             }
@@ -195,12 +205,12 @@ impl Registry {
     fn line_faults(&self, rows: &[LineSpec]) -> Vec<RowFault> {
         let mut faults = refuse_repeated(rows.iter().map(|row| row.name.as_str()));
         let renamed: OrdSet<&str> = rows.iter().map(|row| row.name.as_str()).collect();
-        let mut channels: BTreeMap<&Endpoint, Vec<&LineSpec>> = BTreeMap::new();
+        let mut channels: BTreeMap<Physical, Vec<&LineSpec>> = BTreeMap::new();
         for line in self.lines.values().filter(|line| !renamed.contains(line.spec.name.as_str())) {
-            channels.entry(&line.spec.endpoint).or_default().push(&line.spec);
+            channels.entry((&line.spec.endpoint).into()).or_default().push(&line.spec);
         }
         for (row, spec) in rows.iter().enumerate() {
-            let same_endpoint = channels.entry(&spec.endpoint).or_default();
+            let same_endpoint = channels.entry((&spec.endpoint).into()).or_default();
             if let Some(other) =
                 same_endpoint.iter().find(|other| other.name != spec.name && channel::is_shared(spec, other))
             {
@@ -209,8 +219,20 @@ impl Registry {
                 faults.push(RowFault::new(row, "endpoint", text));
             }
             same_endpoint.push(spec);
+            if let Some(meter) = self.meter_unfit_for(spec) {
+                let text = format!("{} carries Modbus only, and meter {meter} is no Modbus unit", spec.endpoint);
+                faults.push(RowFault::new(row, "endpoint", text));
+            }
         }
         faults
+    }
+
+    /// A meter that is on the line already and could not be reached any more.
+    fn meter_unfit_for(&self, spec: &LineSpec) -> Option<&str> {
+        let Endpoint::ModbusTcp { .. } = spec.endpoint else { return None };
+        let line = self.line_named(&spec.name)?;
+        let unfit = self.meters_of(line.id).find(|meter| !matches!(meter.address, Address::ModbusUnit(_)))?;
+        Some(&unfit.name)
     }
 
     fn create_line(&mut self, spec: &LineSpec) -> LineId {
@@ -224,7 +246,7 @@ impl Registry {
     pub(super) fn import_meters(&mut self, rows: &[MeterSpec]) -> Result<Imported<MeterId>, Vec<RowFault>> {
         let mut faults = refuse_repeated(rows.iter().map(|row| row.name.as_str()));
         let mut next = self.clone();
-        let mut done = Imported { created: Vec::new(), updated: 0, unchanged: 0 };
+        let mut done = Imported::default();
         next.vacate(rows);
         for (row, spec) in rows.iter().enumerate() {
             if let Err(fault) = next.import_meter(row, spec, &mut done) {
@@ -257,6 +279,12 @@ impl Registry {
         let line = self.line_named(&spec.line).map(|line| line.id).ok_or_else(|| {
             RowFault::new(row, "line", format!("line {} does not exist: import lines first", spec.line))
         })?;
+        let is_modbus = matches!(spec.address, Address::ModbusUnit(_));
+        let endpoint = self.lines.get(&line).map(|line| &line.spec.endpoint);
+        if !is_modbus && matches!(endpoint, Some(Endpoint::ModbusTcp { .. })) {
+            let text = format!("{} is no Modbus unit, and line {} carries nothing else", spec.address, spec.line);
+            return Err(RowFault::new(row, "address", text));
+        }
         if let Some(other) = self.addresses.get(&(line, spec.address)).and_then(|id| self.meters.get(id)) {
             let text = format!("{} belongs to meter {} on line {} already", spec.address, other.name, spec.line);
             return Err(RowFault::new(row, "address", text));

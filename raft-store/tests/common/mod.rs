@@ -38,6 +38,10 @@ pub(crate) fn line_spec(name: &str, port: u16) -> LineSpec {
     }
 }
 
+pub(crate) fn dial_in_spec(name: &str, unit: &str) -> LineSpec {
+    LineSpec { endpoint: Endpoint::DialIn { unit: unit.to_owned() }, ..line_spec(name, 0) }
+}
+
 pub(crate) fn meter_spec(name: &str, line: &str, primary: u8) -> MeterSpec {
     MeterSpec {
         name: name.to_owned(),
@@ -113,7 +117,7 @@ fn cluster_at_work() -> Vec<Entry> {
     vec![
         found(),
         Entry::Admit { at, newcomer: newcomer("n2"), key: "key1".to_owned() },
-        Entry::ImportLines { at, lines: vec![line_spec("l1", 1), line_spec("l2", 2)] },
+        Entry::ImportLines { at, lines: vec![line_spec("l1", 1), line_spec("l2", 2), dial_in_spec("l3", "unit1")] },
         Entry::ImportMeters { meters: vec![meter_spec("m1", "l1", 1), meter_spec("m2", "l2", 1)] },
         Entry::Assign { at, term: 1, moves: vec![give(1, 1), give(2, 2)], cause: "orphans".to_owned() },
         Entry::Submit { at, request: request(1, "key1") },
@@ -150,6 +154,8 @@ pub(crate) fn entry() -> impl Strategy<Value = Entry> {
         2 => (at(), command()).prop_map(|(at, command)| Entry::Cancel { at, command }),
         2 => at().prop_map(|at| Entry::Expire { at }),
         2 => (at(), vec(command(), 0..4)).prop_map(|(at, commands)| Entry::Retire { at, commands }),
+        8 => (at(), node(), 1..3_u64, vec((line(), 1..4_u64), 0..3), vec((line(), 1..4_u64), 0..3))
+            .prop_map(|(at, node, life, came, gone)| Entry::UnitsSeen { at, node, life, came, gone }),
     ]
 }
 
@@ -189,6 +195,8 @@ fn endpoint() -> impl Strategy<Value = Endpoint> {
     prop_oneof![
         3 => (1..6_u16).prop_map(|port| Endpoint::Tcp { host: "gateway".to_owned(), port }),
         1 => word("/dev/tty").prop_map(|path| Endpoint::Serial { path }),
+        1 => (1..6_u16).prop_map(|port| Endpoint::ModbusTcp { host: "gateway".to_owned(), port }),
+        3 => word("unit").prop_map(|unit| Endpoint::DialIn { unit }),
     ]
 }
 

@@ -8,9 +8,10 @@ mod common;
 mod assignment;
 mod commands;
 mod membership;
+mod presence;
 mod registry;
 
-use common::{found, is_refused, line_spec, meter_spec, newcomer, run, small_cluster};
+use common::{dial_in_spec, found, is_refused, line_spec, meter_spec, newcomer, run, small_cluster};
 use protocol::meter::{Action, CommandId, Epoch, LineId, MeterId, NodeId};
 use raft_store::state::assignment::{Move, Ownership, Phase, Revocation};
 use raft_store::state::command::{self, KEY_WINDOW_MS, Outcome, Request};

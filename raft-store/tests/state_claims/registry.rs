@@ -99,3 +99,18 @@ fn a_meter_with_an_open_command_stays() {
     let words = "meter m1 has an open command 1: cancel it or let it end first";
     refused(&mut state, &Entry::RemoveMeter { name: "m1".to_owned() }, words);
 }
+
+#[test]
+fn only_modbus_units_are_on_a_line_of_modbus_tcp() {
+    let mut state = small_cluster();
+    let endpoint = Endpoint::ModbusTcp { host: "plc.example".to_owned(), port: 502 };
+    all(&mut state, [lines(vec![LineSpec { endpoint, ..line_spec("l3", 3) }])]);
+    let primary = meters(vec![meter_spec("m9", "l3", 7)]);
+    faulty(&mut state, &primary, 1, "address", "7 is no Modbus unit, and line l3 carries nothing else");
+    let unit = MeterSpec { address: protocol::meter::Address::ModbusUnit(7), ..meter_spec("m9", "l3", 7) };
+    all(&mut state, [meters(vec![unit])]);
+    let endpoint = Endpoint::ModbusTcp { host: "plc.example".to_owned(), port: 503 };
+    let moved = lines(vec![LineSpec { endpoint, ..line_spec("l1", 1) }]);
+    let words = "modbus-tcp://plc.example:503 carries Modbus only, and meter m1 is no Modbus unit";
+    faulty(&mut state, &moved, 1, "endpoint", words);
+}

@@ -4,6 +4,7 @@ use protocol::api::admin as api;
 use protocol::meter::NodeId;
 use raft_store::state::State;
 use raft_store::state::assignment::{Ownership, Phase};
+use raft_store::state::membership::Labels;
 use raft_store::state::registry::{Endpoint, Line, LineSpec, Parity};
 
 use super::{Faults, RowFaultAt, words};
@@ -18,16 +19,26 @@ const EXTRA_ANSWER_MS: u32 = 60_000;
 pub fn line_spec(row: api::LineSpec) -> Result<LineSpec, Vec<RowFaultAt>> {
     let mut faults = Faults::default();
     let nowhere = Endpoint::Serial { path: String::new() };
+    let name = faults.note("name", words::name(row.name));
+    let endpoint = faults.note_or("endpoint", words::endpoint(&row.endpoint), nowhere);
     let spec = LineSpec {
-        name: faults.note("name", words::name(row.name)),
-        endpoint: faults.note_or("endpoint", words::endpoint(&row.endpoint), nowhere),
+        name,
         baud: faults.note("baud", words::baud(row.baud)),
         parity: faults.note_or("parity", words::parity(&row.parity), Parity::Even),
         extra_answer_ms: faults.note("extra_answer_ms", extra_answer(row.extra_answer_ms)),
         repeats: faults.note("repeats", repeats(row.repeats)),
-        requires: faults.note("requires", words::labels(row.requires)),
+        requires: faults.note("requires", words::labels(row.requires).and_then(|labels| elsewhere(&endpoint, labels))),
+        endpoint,
     };
     faults.done(spec)
+}
+
+/// A unit that calls in chooses its node itself.
+fn elsewhere(endpoint: &Endpoint, labels: Labels) -> Result<Labels, String> {
+    if labels.is_empty() || endpoint.unit().is_none() {
+        return Ok(labels);
+    }
+    Err("a dial-in line lives where its unit is connected: leave the labels out".to_owned())
 }
 
 fn extra_answer(ms: u32) -> Result<u32, String> {
@@ -75,7 +86,16 @@ fn why(state: &State, line: &Line, ownership: Option<&Ownership>) -> String {
             let obstacle = orphans::obstacle(&state.membership, &line.spec.requires, |_| None);
             obstacle.map_or_else(|| format!("{cause}: waits to be given to a node"), |text| format!("{cause}: {text}"))
         }
-        _ => cause,
+        _ => with_unit(state, line, cause),
+    }
+}
+
+/// A line whose unit calls in is where its unit is, if that is anywhere.
+fn with_unit(state: &State, line: &Line, cause: String) -> String {
+    let Some(unit) = line.spec.endpoint.unit() else { return cause };
+    match state.presence.of(line.id) {
+        None => format!("unit {unit} is not connected to any node; given here: {cause}"),
+        Some(present) => format!("its unit is connected to node {}", present.node),
     }
 }
 
@@ -101,6 +121,10 @@ fn spec_message(spec: &LineSpec) -> api::LineSpec {
 
 #[cfg(test)]
 mod tests {
+    use protocol::meter::Epoch;
+    use raft_store::state::assignment::Move;
+    use raft_store::state::{Entry, UnixMillis};
+
     use super::*;
     use crate::admin::testing;
 
@@ -127,6 +151,31 @@ mod tests {
         };
         let columns: Vec<_> = line_spec(bad).expect_err("a bad row").iter().map(|fault| fault.column).collect();
         assert_eq!(columns, ["name", "endpoint", "baud", "parity", "extra_answer_ms", "repeats", "requires"]);
+    }
+
+    #[test]
+    fn a_line_whose_unit_calls_in_cannot_be_pinned_to_a_label() {
+        let requires = [("site".to_owned(), "n".to_owned())].into();
+        let row = api::LineSpec { endpoint: "dialin://00012345".to_owned(), requires, ..row() };
+        let faults = line_spec(row).expect_err("a bad row");
+        assert_eq!(faults.iter().map(|fault| fault.column).collect::<Vec<_>>(), ["requires"]);
+    }
+
+    #[test]
+    fn a_line_whose_unit_calls_in_says_where_that_is() {
+        let mut state = testing::cluster_of_three();
+        let dial_in = line_spec(api::LineSpec { endpoint: "dialin://00012345".to_owned(), ..row() });
+        let at = UnixMillis(1_700_000_000_000);
+        let lines = vec![dial_in.expect("a sound row")];
+        testing::applied(&mut state, vec![Entry::ImportLines { at, lines }]);
+        let id = state.registry.line_named("l").expect("it was imported").id;
+        let moves = vec![Move { line: id, from: Epoch(0), to: NodeId(1) }];
+        testing::applied(&mut state, vec![Entry::Assign { at, term: 1, moves, cause: "new line".to_owned() }]);
+        let why = |state: &State| line(state, state.registry.line_named("l").expect("it was imported")).why;
+        assert_eq!(why(&state), "unit 00012345 is not connected to any node; given here: new line");
+        let seen = Entry::UnitsSeen { at, node: NodeId(1), life: 5, came: vec![(id, 1)], gone: vec![] };
+        testing::applied(&mut state, vec![seen]);
+        assert_eq!(why(&state), "its unit is connected to node 1");
     }
 
     #[test]

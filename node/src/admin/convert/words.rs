@@ -51,23 +51,40 @@ pub fn idempotency_key(key: String) -> Result<String, Status> {
     name(key).map_err(|fault| Status::invalid_argument(format!("key {fault}")))
 }
 
-/// `tcp://HOST:PORT` or `serial:///dev/..`
+/// Characters of a unit's id, at most.
+const UNIT_CHARACTERS: usize = 64;
+
+/// `tcp://HOST:PORT`, `modbus-tcp://HOST:PORT`, `serial:///dev/..` or `dialin://UNIT`
 pub fn endpoint(text: &str) -> Result<Endpoint, String> {
-    let wrong = || format!("\"{text}\" is no channel: write tcp://HOST:PORT or serial:///dev/NAME");
-    if let Some(rest) = text.strip_prefix("tcp://") {
-        return tcp(rest).ok_or_else(wrong);
-    }
-    text.strip_prefix("serial://").and_then(serial).ok_or_else(wrong)
+    let read = match text.split_once("://") {
+        Some(("tcp", rest)) => network(rest).map(|(host, port)| Endpoint::Tcp { host, port }),
+        Some(("modbus-tcp", rest)) => network(rest).map(|(host, port)| Endpoint::ModbusTcp { host, port }),
+        Some(("serial", rest)) => serial(rest),
+        Some(("dialin", rest)) => unit(rest),
+        _ => None,
+    };
+    read.ok_or_else(|| {
+        format!(
+            "\"{text}\" is no channel: write tcp://HOST:PORT, modbus-tcp://HOST:PORT, serial:///dev/NAME or dialin://UNIT"
+        )
+    })
 }
 
-fn tcp(rest: &str) -> Option<Endpoint> {
+/// A unit's id is what it registers with; capital and small letters are the same, kept as capitals.
+fn unit(id: &str) -> Option<Endpoint> {
+    let may_stand = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+    let sound = (1..=UNIT_CHARACTERS).contains(&id.len()) && id.chars().all(may_stand);
+    sound.then(|| Endpoint::DialIn { unit: id.to_ascii_uppercase() })
+}
+
+fn network(rest: &str) -> Option<(String, u16)> {
     let (host, port) = rest.rsplit_once(':')?;
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
     let may_stand = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
     let port = port.parse().ok().filter(|port| *port > 0)?;
     let sound = !bare.is_empty() && bare.chars().all(may_stand);
     let sound = sound && (!bare.contains(':') || bare.parse::<std::net::Ipv6Addr>().is_ok());
-    sound.then(|| Endpoint::Tcp { host: bare.to_owned(), port })
+    sound.then(|| (bare.to_owned(), port))
 }
 
 fn serial(path: &str) -> Option<Endpoint> {
@@ -82,6 +99,7 @@ fn serial(path: &str) -> Option<Endpoint> {
 pub fn endpoint_text(endpoint: &Endpoint) -> String {
     match endpoint {
         Endpoint::Tcp { host, port } if host.contains(':') => format!("tcp://[{host}]:{port}"),
+        Endpoint::ModbusTcp { host, port } if host.contains(':') => format!("modbus-tcp://[{host}]:{port}"),
         other => other.to_string(),
     }
 }
@@ -142,7 +160,17 @@ mod tests {
 
     #[test]
     fn a_channel_is_a_host_with_a_port_or_a_device() {
-        for good in ["tcp://gw-1.example:4001", "tcp://10.0.0.7:1", "tcp://[fe80::1]:4001", "serial:///dev/ttyS0"] {
+        let good = [
+            "tcp://gw-1.example:4001",
+            "tcp://10.0.0.7:1",
+            "tcp://[fe80::1]:4001",
+            "serial:///dev/ttyS0",
+            "modbus-tcp://plc:502",
+            "modbus-tcp://[fe80::1]:502",
+            "dialin://00012345",
+            "dialin://AA01-7.B:C_D",
+        ];
+        for good in good {
             assert_eq!(endpoint(good).map(|e| endpoint_text(&e)).as_deref(), Ok(good));
         }
         let bad = [
@@ -157,11 +185,21 @@ mod tests {
             "serial:///dev/../etc/passwd",
             "serial:///etc/passwd",
             "gw:4001",
+            "modbus-tcp://gw",
+            "dialin://",
+            "dialin://a b",
+            "dialin://热",
+            "dialin:///x",
             "",
         ];
         for bad in bad {
             assert!(endpoint(bad).is_err(), "{bad} was taken");
         }
+    }
+
+    #[test]
+    fn a_units_id_is_kept_in_capitals() {
+        assert_eq!(endpoint("dialin://aa01Ff"), Ok(Endpoint::DialIn { unit: "AA01FF".to_owned() }));
     }
 
     #[test]

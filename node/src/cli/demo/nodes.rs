@@ -95,6 +95,8 @@ fn settings(name: &str, address: SocketAddr, data_dir: PathBuf, voice: IpAddr, d
         membership: Membership { stable_for: STABLE_FOR, ..Default::default() },
         assigner: Default::default(),
         polling: Polling { source: Some(voice), ..Default::default() },
+        dialin: Default::default(),
+        units: Default::default(),
         spool: Default::default(),
         commands: Default::default(),
         admin: Default::default(),

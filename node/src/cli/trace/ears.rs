@@ -11,6 +11,7 @@
 use protocol::cjt188::frame as cjt188;
 use protocol::mbus::frame as mbus;
 use protocol::modbus::frame::{self as modbus, Direction};
+use protocol::modbus::mbap;
 
 use crate::cli::decode::brief;
 
@@ -24,16 +25,18 @@ pub(super) enum Tongue {
     Mbus,
     Cjt188,
     Modbus,
+    /// In frames without a checksum: believed only where they were asked for.
+    ModbusTcp,
 }
 
 impl Tongue {
-    const ALL: [Self; 3] = [Self::Mbus, Self::Cjt188, Self::Modbus];
+    const ALL: [Self; 4] = [Self::Mbus, Self::Cjt188, Self::Modbus, Self::ModbusTcp];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Mbus => "mbus",
             Self::Cjt188 => "cjt188",
-            Self::Modbus => "modbus",
+            Self::Modbus | Self::ModbusTcp => "modbus",
         }
     }
 }
@@ -127,7 +130,8 @@ impl Ears {
     }
 
     fn next(&self, is_closed: bool) -> Option<Found> {
-        let rest = Tongue::ALL.into_iter().filter(|tongue| is_closed && Some(*tongue) != self.expected);
+        let others = Tongue::ALL.into_iter().filter(|tongue| *tongue != Tongue::ModbusTcp);
+        let rest = others.filter(|tongue| is_closed && Some(*tongue) != self.expected);
         let tried = self.expected.into_iter().chain(rest);
         tried.filter_map(|tongue| first(&self.held, tongue, Direction::Replies, is_closed)).find(
             |(_, length, tongue, _)| {
@@ -173,6 +177,12 @@ fn first(bytes: &[u8], tongue: Tongue, direction: Direction, is_closed: bool) ->
         Tongue::Modbus => {
             let frame = sound!(modbus::Scanner::new(direction), bytes, is_closed)?;
             (frame.encode(), brief::modbus(&frame, direction == Direction::Requests))
+        }
+        Tongue::ModbusTcp => {
+            let frame = sound!(mbap::Scanner::new(), bytes, is_closed)?;
+            let wire = frame.encode();
+            let frame = modbus::Frame { unit: frame.unit, pdu: frame.pdu };
+            (wire, brief::modbus(&frame, direction == Direction::Requests))
         }
     };
     let start = bytes.windows(frame.len()).position(|window| window == frame)?;

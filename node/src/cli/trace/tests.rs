@@ -5,6 +5,7 @@
 use protocol::cjt188::frame as cjt188;
 use protocol::mbus::frame::Frame;
 use protocol::modbus::frame as modbus;
+use protocol::modbus::mbap;
 
 use super::ears::{Ears, Stretch, Tongue};
 use super::*;
@@ -41,6 +42,21 @@ fn dialects_take_turns_on_one_line_and_noise_is_noise() {
     assert_eq!(told(&ears.heard(&[0xE5], 6)), [(Some(Tongue::Mbus), 1)]);
     assert_eq!(told(&ears.heard(&[0x68, 0x01], 7)), []);
     assert_eq!(told(&ears.quiet()), [(None, 2)]);
+}
+
+#[test]
+fn modbus_tcp_is_told_where_it_was_asked_for_and_is_noise_elsewhere() {
+    let frame = |pdu: &[u8]| mbap::Frame { transaction: 9, unit: 3, pdu: pdu.to_vec() }.encode();
+    let mut ears = Ears::default();
+    let asked = ears.said(&frame(&[3, 0, 0, 0, 1]), 1);
+    assert_eq!((asked.tongue, asked.text.as_str()), (Some(Tongue::ModbusTcp), "read 1 of holding from 0 of unit 3"));
+    let reply = frame(&[3, 2, 0, 7]);
+    assert!(ears.heard(&reply[..4], 2).is_empty());
+    let told = ears.heard(&reply[4..], 3);
+    assert_eq!(told.iter().map(|stretch| stretch.text.as_str()).collect::<Vec<_>>(), ["unit 3: 1 registers 0007"]);
+    let mut unasked = Ears::default();
+    unasked.heard(&reply, 1);
+    assert_eq!(unasked.quiet().iter().map(|stretch| stretch.tongue).collect::<Vec<_>>(), [None]);
 }
 
 #[test]

@@ -1,5 +1,10 @@
 //! The pure part of the assigner: what ought to move, and why.
 //!
+//! A line whose unit calls in lives where its unit is connected, and follows it. Labels, balance and a drain do not move
+//! it away from there: a node that may hold no lines lets its units go, and they call another. Where the unit is not
+//! connected, or to a node that may hold no lines, its line stays with a living owner, and an ownerless one goes to any
+//! node: somebody has to account for its slots.
+//!
 //! Promises: no clock, no dice, no I/O; ordered maps, so the same view gives the same plan. Refuses: more moves at once
 //! than it is told.
 
@@ -49,6 +54,7 @@ pub struct Plan {
 pub fn plan(view: &View<'_>) -> Plan {
     let mut planner = Planner::new(view);
     planner.house_the_ownerless();
+    planner.follow_the_units();
     planner.empty_the_draining();
     planner.balance();
     planner.plan
@@ -86,7 +92,20 @@ impl<'a> Planner<'a> {
         self.view.state.registry.lines.get(&line).map(|line| &line.spec.requires)
     }
 
+    fn is_dial_in(&self, line: LineId) -> bool {
+        self.view.state.registry.lines.get(&line).is_some_and(|line| line.spec.endpoint.unit().is_some())
+    }
+
+    /// The node that a line's unit is connected to, if it may hold lines.
+    fn unit_at(&self, line: LineId) -> Option<NodeId> {
+        let node = self.view.state.presence.of(line)?.node;
+        self.view.eligible.contains(&node).then_some(node)
+    }
+
     fn may_have(&self, node: NodeId, line: LineId) -> bool {
+        if self.is_dial_in(line) {
+            return self.unit_at(line).is_none_or(|home| home == node);
+        }
         let member = self.view.state.membership.members.get(&node);
         let Some((member, requires)) = member.zip(self.requires(line)) else { return false };
         requires.iter().all(|(key, value)| member.labels.get(key) == Some(value))
@@ -132,11 +151,37 @@ impl<'a> Planner<'a> {
         self.plan.revocations.entry(cause).or_default().push(revocation);
     }
 
+    fn follow_the_units(&mut self) {
+        for line in self.view.state.presence.units.keys() {
+            let Some(ownership) = self.view.state.assignment.lines.get(line) else { continue };
+            let Some(home) = self.unit_at(*line).filter(|_| self.ownerless(ownership).is_none()) else { continue };
+            let is_new = match ownership.phase {
+                Phase::Held { node } => node != home && self.under_way < self.view.moves_under_way,
+                // It is on its way to where the unit was before. One that is to be nobody's is being removed.
+                Phase::Revoking { to, .. } => to.is_some_and(|to| to != home),
+                Phase::Orphan => false,
+            };
+            if is_new {
+                self.carry(home, load_of(self.view, *line));
+                self.revoke(*line, ownership, Some(home), format!("its unit is connected to node {home}"));
+            }
+        }
+    }
+
+    /// Whether this plan moves it already.
+    fn is_moved(&self, line: LineId) -> bool {
+        self.plan.revocations.values().flatten().any(|revocation| revocation.line == line)
+    }
+
     fn empty_the_draining(&mut self) {
         for (line, ownership) in &self.view.state.assignment.lines {
             let Phase::Held { node } = ownership.phase else { continue };
             let draining = self.view.state.membership.members.get(&node).is_some_and(|member| member.draining);
             if !draining || self.view.dead.contains(&node) || self.under_way >= self.view.moves_under_way {
+                continue;
+            }
+            let is_home = self.view.state.presence.of(*line).is_some_and(|present| present.node == node);
+            if self.is_dial_in(*line) && (is_home || self.is_moved(*line)) {
                 continue;
             }
             let to = self.least_loaded(*line);
@@ -187,7 +232,7 @@ impl<'a> Planner<'a> {
         let moved: BTreeSet<LineId> = self.plan.revocations.values().flatten().map(|r| r.line).collect();
         let lines = self.view.state.assignment.lines.iter();
         let fit = lines.filter(|(line, o)| o.phase == Phase::Held { node: fullest.0 } && !moved.contains(*line));
-        let fit = fit.filter(|(line, _)| self.may_have(emptiest.0, **line));
+        let fit = fit.filter(|(line, _)| !self.is_dial_in(**line) && self.may_have(emptiest.0, **line));
         let weighed = fit.map(|(line, _)| (load_of(self.view, *line), *line)).filter(|(load, _)| *load < gap);
         weighed.min_by_key(|(load, line)| ((load * 2).abs_diff(gap), *line)).map(|(_, line)| line)
     }

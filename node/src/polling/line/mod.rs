@@ -21,8 +21,9 @@ use std::time::Duration;
 use futures::future::join_all;
 use protocol::exchange::{LineFault, Timing};
 use protocol::meter::{Epoch, LineId, MeterId};
+use protocol::modbus::Framing;
 use raft_store::state::UnixMillis;
-use raft_store::state::registry::{LineSpec, Meter};
+use raft_store::state::registry::{Endpoint, LineSpec, Meter};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -81,6 +82,9 @@ pub(super) struct LineTask {
     start_after: Duration,
     /// Whether a read-back had the last turn.
     poll_has_turn: bool,
+    framing: Framing,
+    /// The number before that of the last dialogue's first request.
+    transaction: u16,
 }
 
 impl LineTask {
@@ -88,9 +92,10 @@ impl LineTask {
         let Tenure { line, epoch, spec, listen, start_after, schedule } = tenure;
         let Shared { node, config, metrics, .. } = &shared;
         let author = Author { node: *node, line, epoch };
-        let margin = speak_margin(&spec, &config.polling);
+        let margin = speak_margin(&spec, &config.polling, &config.units);
         let (lease, applied) = (shared.lease.clone(), shared.applied.clone());
         let timing = timing(&spec);
+        let framing = if matches!(spec.endpoint, Endpoint::ModbusTcp { .. }) { Framing::Tcp } else { Framing::Rtu };
         let (spool, pause) = (shared.spool.clone(), config.polling.look_every);
         Self {
             author,
@@ -98,7 +103,13 @@ impl LineTask {
             outbox: Outbox { spool, line, orders: orders.clone(), pause },
             timing,
             orders,
-            link: Link::new(spec, Arc::clone(config), metrics.clone(), shared.descriptors.clone()),
+            link: Link::new(
+                spec,
+                Arc::clone(config),
+                metrics.clone(),
+                shared.descriptors.clone(),
+                shared.units.clone(),
+            ),
             schedule: schedule.unwrap_or_else(|| Schedule::new((&config.polling).into())),
             desk: Desk::new(author, shared.outlet.clone(), config, metrics.clone()),
             surveyor: Surveyor::new(shared.surveys.open(line, epoch)),
@@ -107,6 +118,8 @@ impl LineTask {
             quiet: listen.then(|| longest_answer(&timing)),
             start_after,
             poll_has_turn: false,
+            framing,
+            transaction: 0,
             shared,
         }
     }
@@ -144,7 +157,7 @@ impl LineTask {
             // That nobody can change anything any more is seen by `is_ending`.
             _ = self.orders.changed() => {}
             reply = self.desk.next_reply() => self.desk.heard(reply),
-            order = self.surveyor.wanted() => self.surveyor.begin(order, self.timing),
+            order = self.surveyor.wanted() => self.surveyor.begin(order, self.timing, self.framing),
             () = tokio::time::sleep(wait) => {}
         }
     }

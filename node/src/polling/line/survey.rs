@@ -10,6 +10,7 @@
 //! asker that went away ends it before the next turn; whoever waits is told why. Refuses: deciding when it has a turn.
 
 use protocol::exchange::Timing;
+use protocol::modbus::Framing;
 use protocol::scan::Scan;
 use tokio::time::Instant;
 
@@ -49,8 +50,8 @@ impl Surveyor {
         }
     }
 
-    pub(super) fn begin(&mut self, order: Order, timing: Timing) {
-        let (scan, until) = (Scan::new(&order.plan, timing), Instant::now() + order.longest);
+    pub(super) fn begin(&mut self, order: Order, timing: Timing, framing: Framing) {
+        let (scan, until) = (Scan::new(&order.plan, timing, framing), Instant::now() + order.longest);
         self.under_way = Some(UnderWay { order, scan, until, said_busy: false });
     }
 

@@ -3,8 +3,10 @@
 //! Promises: a reading is durable before its slot counts as read or its command as verified; while an exchange runs,
 //! the desk's proposals go on beside it. Refuses: choosing.
 
+use protocol::dialin::Sifted;
 use protocol::exchange::{Answer, Exchange, LineFault, Target, Timing};
 use protocol::meter::MeterId;
+use protocol::modbus::Framing;
 use raft_store::state::UnixMillis;
 use raft_store::state::command::Outcome;
 use raft_store::state::registry::Meter;
@@ -22,6 +24,9 @@ use crate::polling::orders::Orders;
 use crate::polling::records::{OnDemand, in_words};
 use crate::polling::schedule::{Due, Verdict};
 use crate::polling::transport::longest_answer;
+
+/// Requests of one dialogue over Modbus TCP, at most: so far apart are the numbers of two dialogues' first requests.
+const TRANSACTIONS: u16 = 1_024;
 
 impl LineTask {
     /// Does one thing on a line that may be spoken on.
@@ -41,8 +46,18 @@ impl LineTask {
         Some(Target { address: *address, timing: self.timing, profile: profile.clone(), catalogue })
     }
 
+    /// In the frames of the line's channel.
+    fn framed(&mut self, exchange: Exchange) -> Exchange {
+        if self.framing == Framing::Rtu {
+            return exchange;
+        }
+        self.transaction = self.transaction.wrapping_add(TRANSACTIONS);
+        exchange.over_modbus_tcp(self.transaction)
+    }
+
     /// Reads a meter, or performs an action at it.
-    async fn exchange(&mut self, mut exchange: Exchange, deadline: Option<UnixMillis>, asker: Asker) -> Ending {
+    async fn exchange(&mut self, exchange: Exchange, deadline: Option<UnixMillis>, asker: Asker) -> Ending {
+        let mut exchange = Sifted::new(self.framed(exchange), Vec::new());
         let ending = self.converse(&mut exchange, deadline, asker).await;
         self.shared.metrics.exchange_ended();
         if matches!(&ending, Ending::Answered(answer) if !matches!(answer, Answer::Lost(_))) {

@@ -160,16 +160,8 @@ impl Field {
 
     /// Serves CJ/T 188 on a new pseudo-terminal.
     pub(super) fn serve_pty(self: &Arc<Self>) -> Endpoint {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let mut mode = tcgetattr(&master).unwrap();
-        mode.make_raw();
-        tcsetattr(&master, OptionalActions::Now, &mode).unwrap();
-        let path = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
-        let (reader, field) = (File::from(master), Arc::clone(self));
-        // Kept open, so that the terminal stays one between two masters.
-        let slave = File::options().read(true).write(true).open(&path).unwrap();
+        let Terminal { path, master: reader, slave } = Terminal::open();
+        let field = Arc::clone(self);
         let writer = reader.try_clone().unwrap();
         thread::spawn(move || {
             field.serve(reader, writer, cjt188_answers);
@@ -226,6 +218,27 @@ impl Field {
             bytes[at] ^= 0x5A;
         }
         Some(bytes)
+    }
+}
+
+/// A new pseudo-terminal, raw. Its slave is kept open, so that it stays one between two masters.
+pub(super) struct Terminal {
+    pub(super) path: String,
+    pub(super) master: File,
+    pub(super) slave: File,
+}
+
+impl Terminal {
+    pub(super) fn open() -> Self {
+        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let mut mode = tcgetattr(&master).unwrap();
+        mode.make_raw();
+        tcsetattr(&master, OptionalActions::Now, &mode).unwrap();
+        let path = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+        let slave = File::options().read(true).write(true).open(&path).unwrap();
+        Self { path, master: File::from(master), slave }
     }
 }
 

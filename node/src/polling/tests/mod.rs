@@ -5,6 +5,7 @@
 mod field;
 mod rig;
 
+mod channels;
 mod commands;
 mod ownership;
 mod readings;

@@ -20,7 +20,7 @@ fn cjt188(last: u8) -> Address {
 fn port(endpoint: &Endpoint) -> u16 {
     match endpoint {
         Endpoint::Tcp { port, .. } => *port,
-        Endpoint::Serial { .. } => panic!("a serial port has no port number"),
+        other => panic!("{other} has no port number"),
     }
 }
 

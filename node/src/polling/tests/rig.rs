@@ -22,6 +22,7 @@ use crate::clock::{Moment, wall_now};
 use crate::cluster::lease::Lease;
 use crate::cluster::{Applied, ProposeError};
 use crate::config::Config;
+use crate::dialin::Directory;
 use crate::metrics::Metrics;
 use crate::polling::Shared;
 use crate::polling::outlet::{Outlet, Proposal};
@@ -126,13 +127,24 @@ impl Town {
     }
 
     pub(super) fn add_meter(&self, line: LineId, address: Address, interval_s: u32) -> MeterId {
+        self.add_meter_like(line, address, interval_s, None)
+    }
+
+    /// One that is read by a profile.
+    pub(super) fn add_meter_like(
+        &self,
+        line: LineId,
+        address: Address,
+        interval_s: u32,
+        profile: Option<&str>,
+    ) -> MeterId {
         let state = self.applied.borrow().state.clone();
         let name = format!("meter {}", state.registry.meters.len() + 1);
         let spec = MeterSpec {
             name: name.clone(),
             line: state.registry.lines[&line].spec.name.clone(),
             address,
-            profile: None,
+            profile: profile.map(str::to_owned),
             schedule: Schedule { interval_s, offset_s: 0 },
             enabled: true,
         };
@@ -189,6 +201,7 @@ pub(super) struct Rig {
     pub(super) lease: Lease,
     pub(super) spool: Spool,
     pub(super) metrics: Metrics,
+    pub(super) units: Directory,
     pub(super) stop: CancellationToken,
     pub(super) traces: Traces,
     pub(super) surveys: Surveys,
@@ -216,6 +229,7 @@ impl Rig {
         let (outlet, proposals) = Outlet::new(64);
         let (town, lease, stop) = (Town::new(), Lease::default(), CancellationToken::new());
         let (traces, surveys) = (Traces::new(&config.trace), Surveys::new(&config.survey));
+        let units = Directory::new(config.units.clone(), metrics.clone());
         Self {
             town,
             lease,
@@ -224,6 +238,7 @@ impl Rig {
             stop,
             traces,
             surveys,
+            units,
             config,
             proposals: Some(proposals),
             outlet,
@@ -251,6 +266,7 @@ impl Rig {
             descriptors: Descriptors::default(),
             traces: self.traces.clone(),
             surveys: self.surveys.clone(),
+            units: self.units.clone(),
         };
         tokio::spawn(Roster::new(shared).run(self.stop.clone()))
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use protocol::meter::{Action, Address, LineId};
-use protocol::modbus::Framing;
 use protocol::scan::{ANYBODY, Method, PRIMARY, Plan, Sighting, UNITS};
 use raft_store::state::command::Outcome;
 
@@ -15,7 +14,7 @@ use crate::survey::{Report, Reports, SurveyError};
 
 fn plan(methods: &[Method]) -> Plan {
     let (methods, hex_digits, most_probes) = (methods.to_vec(), false, 10_000);
-    Plan { methods, primary: PRIMARY, units: UNITS, within: ANYBODY, hex_digits, most_probes, framing: Framing::Rtu }
+    Plan { methods, primary: PRIMARY, units: UNITS, within: ANYBODY, hex_digits, most_probes }
 }
 
 /// Asks until the line's task is there.

@@ -10,6 +10,7 @@ use super::rig::soon;
 use crate::clock::Moment;
 use crate::cluster::lease::Lease;
 use crate::config::Config;
+use crate::dialin::Directory;
 use crate::metrics::Metrics;
 use crate::polling::transport::Link;
 use crate::polling::watchdog::{Descriptors, Watchdog};
@@ -27,7 +28,8 @@ fn link(endpoint: Endpoint, descriptors: &Descriptors) -> Link {
         repeats: 0,
         requires: std::collections::BTreeMap::new(),
     };
-    Link::new(Arc::new(spec), Arc::new(config), Metrics::default(), descriptors.clone())
+    let units = Directory::new(config.units.clone(), Metrics::default());
+    Link::new(Arc::new(spec), Arc::new(config), Metrics::default(), descriptors.clone(), units)
 }
 
 #[tokio::test]

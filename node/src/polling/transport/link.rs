@@ -19,6 +19,7 @@ use crate::config::Config;
 use crate::metrics::Metrics;
 
 use super::Channel;
+use crate::dialin::Directory;
 use crate::polling::watchdog::Descriptors;
 
 /// The channel is not open.
@@ -40,6 +41,7 @@ pub(in crate::polling) struct Link {
     config: Arc<Config>,
     metrics: Metrics,
     descriptors: Descriptors,
+    units: Directory,
     channel: Option<Channel>,
     pause: Duration,
     until: Instant,
@@ -53,18 +55,23 @@ impl Link {
         config: Arc<Config>,
         metrics: Metrics,
         descriptors: Descriptors,
+        units: Directory,
     ) -> Self {
         let (pause, until) = (config.polling.reconnect_min, Instant::now());
-        Self { spec, config, metrics, descriptors, channel: None, pause, until, why: String::new(), down: false }
+        Self { spec, config, metrics, descriptors, units, channel: None, pause, until, why: String::new(), down: false }
     }
 
     /// The open channel, opened if it was not and its pause is over.
     pub(in crate::polling) async fn open(&mut self) -> Result<&mut Channel, Down> {
+        if self.channel.as_ref().is_some_and(Channel::is_over) {
+            self.close();
+        }
         if self.channel.is_none() {
-            if Instant::now() < self.until {
+            // A unit that is here is here: nobody is bothered by looking.
+            if Instant::now() < self.until && self.spec.endpoint.unit().is_none() {
                 return Err(self.as_down());
             }
-            match Channel::open(&self.spec, &self.config.polling, &self.descriptors).await {
+            match Channel::open(&self.spec, &self.config.polling, &self.descriptors, &self.units).await {
                 Ok(channel) => self.opened(channel),
                 Err(error) => return Err(self.cannot_open(&error)),
             }

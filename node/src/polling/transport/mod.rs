@@ -12,6 +12,7 @@ pub(super) use link::Link;
 use std::io;
 use std::time::Duration;
 
+use protocol::dialin::Pattern;
 use protocol::exchange::Timing;
 use raft_store::state::registry::{Endpoint, LineSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -20,8 +21,9 @@ use tokio::time::timeout;
 use tokio_serial::SerialStream;
 
 use crate::config;
+use crate::dialin::{Attached, Directory};
 
-use super::watchdog::{Descriptors, Registered};
+use super::watchdog::{Brake, Descriptors, Registered};
 
 /// The largest piece taken from a channel at once; any frame of any dialect fits.
 const PIECE: usize = 512;
@@ -33,10 +35,11 @@ pub(super) fn timing(spec: &LineSpec) -> Timing {
 }
 
 /// What a transmission on this channel may take beyond the time of its bytes.
-pub(super) fn speak_margin(spec: &LineSpec, settings: &config::Polling) -> Duration {
+pub(super) fn speak_margin(spec: &LineSpec, settings: &config::Polling, units: &config::Units) -> Duration {
     match spec.endpoint {
         // The kernel repeats what a gateway did not acknowledge for as long as this.
-        Endpoint::Tcp { .. } => settings.speak_margin + settings.unacked_limit,
+        Endpoint::Tcp { .. } | Endpoint::ModbusTcp { .. } => settings.speak_margin + settings.unacked_limit,
+        Endpoint::DialIn { .. } => settings.speak_margin + units.unacked_limit,
         Endpoint::Serial { .. } => settings.speak_margin,
     }
 }
@@ -52,10 +55,14 @@ pub(super) fn longest_answer(timing: &Timing) -> Duration {
     mbus.max(cjt188) + timing.extra + timing.characters(LONGEST_FRAME)
 }
 
+/// Bit times of quiet that end a frame.
+const GAP_BITS: u64 = 33;
+
 #[derive(Debug)]
 enum Wire {
     Tcp(TcpStream),
     Serial(SerialStream),
+    Unit { unit: Attached, piece: Vec<u8> },
 }
 
 /// An open channel.
@@ -64,13 +71,19 @@ pub(super) struct Channel {
     wire: Wire,
     registered: Registered,
     piece: [u8; PIECE],
+    gap_allowance: Duration,
 }
 
 impl Channel {
     /// Opens the channel of a line.
-    async fn open(spec: &LineSpec, settings: &config::Polling, open: &Descriptors) -> io::Result<Self> {
+    async fn open(
+        spec: &LineSpec,
+        settings: &config::Polling,
+        open: &Descriptors,
+        units: &Directory,
+    ) -> io::Result<Self> {
         let (wire, brake) = match &spec.endpoint {
-            Endpoint::Tcp { host, port } => {
+            Endpoint::Tcp { host, port } | Endpoint::ModbusTcp { host, port } => {
                 let opened = timeout(settings.connect_timeout, tcp::open(host, *port, settings)).await;
                 let (stream, brake) = opened.map_err(|_| late(settings.connect_timeout))??;
                 (Wire::Tcp(stream), brake)
@@ -79,8 +92,13 @@ impl Channel {
                 let (port, brake) = serial::open(path, spec.baud, spec.parity)?;
                 (Wire::Serial(port), brake)
             }
+            Endpoint::DialIn { unit: id } => {
+                let unit = units.attach(id).ok_or_else(|| not_connected(id))?;
+                let brake = Brake::Socket(unit.descriptor()?);
+                (Wire::Unit { unit, piece: Vec::new() }, brake)
+            }
         };
-        Ok(Self { wire, registered: open.register(brake), piece: [0; PIECE] })
+        Ok(Self { wire, registered: open.register(brake), piece: [0; PIECE], gap_allowance: settings.gap_allowance })
     }
 
     fn check_whole(&self) -> io::Result<()> {
@@ -93,6 +111,7 @@ impl Channel {
         let written = match &mut self.wire {
             Wire::Tcp(stream) => timeout(limit, stream.write_all(bytes)).await,
             Wire::Serial(port) => timeout(limit, port.write_all(bytes)).await,
+            Wire::Unit { unit, .. } => timeout(limit, unit.write(bytes)).await,
         };
         written.map_err(|_| late(limit))?
     }
@@ -103,6 +122,13 @@ impl Channel {
         let read = match &mut self.wire {
             Wire::Tcp(stream) => timeout(wait, stream.read(&mut self.piece)).await,
             Wire::Serial(port) => timeout(wait, port.read(&mut self.piece)).await,
+            Wire::Unit { unit, piece } => {
+                piece.clear();
+                if let Ok(came) = timeout(wait, unit.read()).await {
+                    *piece = came?;
+                }
+                return Ok(piece);
+            }
         };
         let count = match read {
             Err(_) => 0,
@@ -110,6 +136,33 @@ impl Channel {
             Ok(count) => count?,
         };
         Ok(self.piece.get(..count).unwrap_or_default())
+    }
+
+    /// How long the line may be quiet inside a frame, where that can be seen: a gateway or unit cuts as it likes. The
+    /// standard of wired M-Bus allows no pause at all and takes 33 bit times for the end (EN 13757-2).
+    pub(super) fn longest_gap(&self, timing: &Timing) -> Option<Duration> {
+        let bits = Duration::from_micros(GAP_BITS * 1_000_000 / u64::from(timing.baud.max(1)));
+        matches!(self.wire, Wire::Serial(_)).then_some(bits + self.gap_allowance)
+    }
+
+    /// Whether it has ended while nobody was looking.
+    fn is_over(&self) -> bool {
+        matches!(&self.wire, Wire::Unit { unit, .. } if unit.is_over())
+    }
+
+    /// Nobody is being asked any more: who shares the channel may speak.
+    pub(super) fn rest(&self) {
+        if let Wire::Unit { unit, .. } = &self.wire {
+            unit.rest();
+        }
+    }
+
+    /// What may stand in the stream that no meter said.
+    pub(super) fn words(&self) -> Vec<Pattern> {
+        match &self.wire {
+            Wire::Unit { unit, .. } => unit.words(),
+            Wire::Tcp(_) | Wire::Serial(_) => Vec::new(),
+        }
     }
 
     /// Throws away what came so far: it answers nothing that will be asked. `stale` is shown every piece of it.
@@ -120,6 +173,7 @@ impl Channel {
             let read = match &mut self.wire {
                 Wire::Tcp(stream) => stream.try_read(&mut self.piece),
                 Wire::Serial(port) => port.try_read(&mut self.piece),
+                Wire::Unit { unit, .. } => return unit.drain(),
             };
             match read {
                 Ok(0) => return Err(ended()),
@@ -134,6 +188,10 @@ impl Channel {
 
 /// Pieces thrown away before one transmission, at most.
 const DRAINED_PIECES: usize = 1_024;
+
+fn not_connected(unit: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotConnected, format!("unit {unit} is not connected"))
+}
 
 fn ended() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "closed by the other side")

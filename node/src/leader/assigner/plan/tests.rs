@@ -151,7 +151,140 @@ fn a_line_goes_only_to_a_node_with_the_labels_it_requires() {
     assert_eq!((to, plan.homeless.len()), (vec![NodeId(3)], 0));
 }
 
+fn dial_in(n: usize) -> LineSpec {
+    let requires = Labels::from([("site".to_owned(), "nowhere".to_owned())]);
+    LineSpec { endpoint: Endpoint::DialIn { unit: format!("UNIT{n}") }, ..line(n, requires) }
+}
+
+/// Three nodes, a dial-in line 1 that node 1 holds, its unit nowhere.
+fn cluster_with_a_unit() -> State {
+    let mut state = cluster(3, 0);
+    commit(&mut state, &Entry::ImportLines { at: AT, lines: vec![dial_in(1)] });
+    commit(&mut state, &Entry::ImportMeters { meters: vec![meter(1)] });
+    let plan = plan_of(&state, &[1, 2, 3], &[], true);
+    carry_out(&mut state, &plan);
+    assert_eq!(state.assignment.owner(LineId(1)), Some(NodeId(1)));
+    state
+}
+
+fn calls(state: &mut State, node: u64, connection: u64) {
+    let came = vec![(LineId(1), connection)];
+    commit(state, &Entry::UnitsSeen { at: AT, node: NodeId(node), life: node, came, gone: vec![] });
+}
+
+/// What a plan does with line 1: the cause and the node it goes to.
+fn move_of(plan: &Plan) -> Option<(String, NodeId)> {
+    let revoked = plan.revocations.iter().flat_map(|(cause, all)| all.iter().map(move |r| (cause, r.line, r.to)));
+    let assigned = plan.assigns.iter().flat_map(|(cause, all)| all.iter().map(move |m| (cause, m.line, Some(m.to))));
+    revoked.chain(assigned).find_map(|(cause, line, to)| Some((cause.clone(), to.filter(|_| line == LineId(1))?)))
+}
+
+#[test]
+fn a_line_follows_its_unit_with_one_epoch_more() {
+    let mut state = cluster_with_a_unit();
+    calls(&mut state, 2, 1);
+    let plan = plan_of(&state, &[1, 2, 3], &[], false);
+    assert_eq!(move_of(&plan), Some(("its unit is connected to node 2".to_owned(), NodeId(2))));
+    carry_out(&mut state, &plan);
+    let ownership = state.assignment.lines.get(&LineId(1)).expect("it is there");
+    assert_eq!((ownership.phase.owner(), ownership.epoch.0), (Some(NodeId(2)), 2));
+    assert_eq!(move_of(&plan_of(&state, &[1, 2, 3], &[], true)), None);
+}
+
+#[test]
+fn a_line_on_its_way_to_where_its_unit_was_is_sent_to_where_it_is() {
+    let mut state = cluster_with_a_unit();
+    calls(&mut state, 2, 1);
+    let plan = plan_of(&state, &[1, 2, 3], &[], false);
+    for (cause, lines) in &plan.revocations {
+        commit(&mut state, &Entry::Revoke { at: AT, lines: lines.clone(), cause: cause.clone() });
+    }
+    calls(&mut state, 3, 1);
+    assert_eq!(move_of(&plan_of(&state, &[1, 2, 3], &[], false)).map(|(_, to)| to), Some(NodeId(3)));
+    calls(&mut state, 2, 2);
+    assert_eq!(move_of(&plan_of(&state, &[1, 2, 3], &[], false)), None);
+}
+
+#[test]
+fn a_line_whose_unit_hung_up_stays_and_is_not_balanced() {
+    let mut state = cluster_with_a_unit();
+    calls(&mut state, 1, 1);
+    let gone = Entry::UnitsSeen { at: AT, node: NodeId(1), life: 1, came: vec![], gone: vec![(LineId(1), 1)] };
+    for _ in 0..2 {
+        // One line of one node, and two nodes without any.
+        assert_eq!(plan_of(&state, &[1, 2, 3], &[], true).revocations, BTreeMap::new());
+        commit(&mut state, &gone);
+    }
+}
+
+#[test]
+fn a_dead_nodes_unit_counts_as_hung_up() {
+    let mut state = cluster_with_a_unit();
+    calls(&mut state, 1, 1);
+    let plan = plan_of(&state, &[2, 3], &[1], false);
+    assert_eq!(move_of(&plan), Some(("node 1 is dead".to_owned(), NodeId(2))));
+    carry_out(&mut state, &plan);
+    calls(&mut state, 3, 1);
+    let plan = plan_of(&state, &[2, 3], &[1], false);
+    assert_eq!(move_of(&plan).map(|(_, to)| to), Some(NodeId(3)));
+}
+
+#[test]
+fn an_ownerless_line_goes_straight_to_its_unit() {
+    let mut state = cluster(3, 2);
+    commit(&mut state, &Entry::ImportLines { at: AT, lines: vec![dial_in(7)] });
+    let line = state.registry.line_named("L7").expect("imported").id;
+    let came = vec![(line, 1)];
+    commit(&mut state, &Entry::UnitsSeen { at: AT, node: NodeId(3), life: 3, came, gone: vec![] });
+    let plan = plan_of(&state, &[1, 2, 3], &[], false);
+    let to = plan.assigns.values().flatten().find(|m| m.line == line).map(|m| m.to);
+    assert_eq!(to, Some(NodeId(3)));
+}
+
+#[test]
+fn a_draining_node_keeps_the_line_until_its_unit_has_left_it() {
+    let mut state = cluster_with_a_unit();
+    calls(&mut state, 1, 1);
+    commit(&mut state, &Entry::SetDraining { node: NodeId(1), draining: true });
+    assert_eq!(move_of(&plan_of(&state, &[2, 3], &[], true)), None);
+    let mut left = state.clone();
+    commit(&mut left, &Entry::UnitsSeen { at: AT, node: NodeId(1), life: 1, came: vec![], gone: vec![(LineId(1), 1)] });
+    let cause = "node 1 is draining".to_owned();
+    assert_eq!(move_of(&plan_of(&left, &[2, 3], &[], true)), Some((cause, NodeId(2))));
+    calls(&mut state, 3, 1);
+    let plan = plan_of(&state, &[2, 3], &[], true);
+    assert_eq!(move_of(&plan), Some(("its unit is connected to node 3".to_owned(), NodeId(3))));
+    assert_eq!(plan.revocations.values().flatten().count(), 1);
+}
+
 proptest! {
+    #[test]
+    fn wherever_units_call_a_line_ends_at_its_unit_and_no_living_owner_is_passed_over(
+        steps in proptest::collection::vec((1_u64..4, 0_u8..4, proptest::bool::ANY), 1..12),
+    ) {
+        let mut state = cluster_with_a_unit();
+        for (connection, (node, fate, call)) in (2_u64..).zip(steps) {
+            let (came, gone) = ((LineId(1), connection), (LineId(1), connection - 1));
+            let came = if call { vec![came] } else { vec![] };
+            let seen = Entry::UnitsSeen { at: AT, node: NodeId(node), life: node, came, gone: vec![gone] };
+            commit(&mut state, &seen);
+            let dead: Vec<u64> = (1..=3).filter(|n| *n == u64::from(fate)).collect();
+            let alive: Vec<u64> = (1..=3).filter(|n| !dead.contains(n)).collect();
+            let before = state.assignment.lines.get(&LineId(1)).cloned().expect("it is there");
+            let plan = plan_of(&state, &alive, &dead, true);
+            for m in plan.assigns.values().flatten() {
+                prop_assert!(before.phase.owner().is_none_or(|owner| dead.contains(&owner.0)));
+                prop_assert_eq!(m.from, before.epoch);
+            }
+            carry_out(&mut state, &plan);
+            prop_assert_eq!(state.check(), Ok(()));
+            let owner = state.assignment.owner(LineId(1));
+            prop_assert!(owner.is_some_and(|owner| !dead.contains(&owner.0)));
+            let home = state.presence.of(LineId(1)).map(|present| present.node).filter(|n| !dead.contains(&n.0));
+            prop_assert!(home.is_none() || home == owner, "unit at {home:?}, line at {owner:?}");
+        }
+    }
+
     #[test]
     fn whatever_lives_and_dies_only_ownerless_lines_are_assigned_and_every_one_that_can_be(
         lines in 0_usize..40,
