@@ -4,6 +4,8 @@ mod common;
 
 use allocation_counter::measure;
 use common::{bytes, target, telegrams, text};
+use proptest::collection::vec;
+use proptest::prelude::*;
 use protocol::exchange::{Answer, Exchange, Step};
 use protocol::mbus::frame::{Frame, Scanner};
 use protocol::mbus::header::{Header, Status, manufacturer};
@@ -44,6 +46,20 @@ fn the_records_of_real_telegrams_are_read_without_an_allocation() {
         assert_eq!(took.count_total, 0, "{}", text(telegram, "name"));
     }
     assert!(records > 400, "{records} records");
+}
+
+proptest! {
+    #[test]
+    fn no_data_whatever_make_their_reading_allocate(data in vec(any::<u8>(), 0..253), texts in any::<bool>()) {
+        // Plain texts are looked for at both places: the most that is read of one telegram.
+        let data: Vec<u8> = data.iter().map(|byte| if texts && byte % 5 == 0 { 0xFC } else { *byte }).collect();
+        for kind in [0x72, 0x73, 0x76, 0x77, 0x78, 0x7A] {
+            let mut records = 0;
+            let took = measure(|| records = Reader::open(kind, &data).map(Iterator::count).unwrap_or_default());
+            prop_assert_eq!(took.count_total, 0);
+            prop_assert!(records <= data.len());
+        }
+    }
 }
 
 /// A reply of so many records that a profile does not ask for, and an energy.

@@ -6,6 +6,9 @@
 //!   unanswered: the same frame with the same FCB, Timing::repeats times; then one Reset and one last try
 //! ```
 //!
+//! A slave keeps one frame count bit for each of its addresses, and one for FD. A dialogue puts it to a known state before
+//! it asks, by the reset or by the selection, so it needs none from the dialogue before.
+//!
 //! Promises: one's own echo, noise and late frames are stepped over; what is told as lost names the most telling
 //! thing that came; a late answer to a repeated frame is never taken for the answer to the next one; a chain of
 //! telegrams cut short is said so in the quality. Refuses: an answer from another address, and to join more than
