@@ -183,8 +183,10 @@ impl Attached {
     }
 
     /// Throws away what came so far.
-    pub(crate) fn drain(&mut self) -> io::Result<()> {
-        while self.pieces.try_recv().is_ok() {}
+    pub(crate) fn drain(&mut self, stale: impl Fn(&[u8])) -> io::Result<()> {
+        while let Ok(piece) = self.pieces.try_recv() {
+            stale(&piece);
+        }
         if self.is_over() { Err(hung_up()) } else { Ok(()) }
     }
 }

@@ -173,7 +173,7 @@ impl Channel {
             let read = match &mut self.wire {
                 Wire::Tcp(stream) => stream.try_read(&mut self.piece),
                 Wire::Serial(port) => port.try_read(&mut self.piece),
-                Wire::Unit { unit, .. } => return unit.drain(),
+                Wire::Unit { unit, .. } => return unit.drain(stale),
             };
             match read {
                 Ok(0) => return Err(ended()),
