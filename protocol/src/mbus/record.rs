@@ -17,6 +17,16 @@ use crate::bytes::Cursor;
 /// The VIF whose text stands before or behind its extensions.
 const PLAIN_TEXT: u8 = 0xFC;
 
+/// DIFs that begin no record.
+pub mod dif {
+    /// Maker's data to the end.
+    pub const MAKERS: u8 = 0x0F;
+    /// The same, and more telegrams follow.
+    pub const MORE_FOLLOW: u8 = 0x1F;
+    /// Nothing.
+    pub const FILLER: u8 = 0x2F;
+}
+
 /// Which of its values over time a record holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Function {
@@ -146,9 +156,9 @@ impl<'a> Records<'a> {
     fn dif(&mut self) -> Option<u8> {
         loop {
             match self.cursor.byte()? {
-                0x2F => {}
-                dif @ (0x0F | 0x1F) => {
-                    self.tail = Tail { makers: Some(self.cursor.rest()), more_follow: dif == 0x1F };
+                dif::FILLER => {}
+                dif @ (dif::MAKERS | dif::MORE_FOLLOW) => {
+                    self.tail = Tail { makers: Some(self.cursor.rest()), more_follow: dif == dif::MORE_FOLLOW };
                     self.cursor = Cursor::new(&[]);
                 }
                 dif => return Some(dif),

@@ -7,7 +7,7 @@ use protocol::mbus::compact::Formats;
 use protocol::mbus::frame::{Frame, ci};
 use protocol::mbus::kind::{error_code, is_compact};
 use protocol::mbus::payload::{Payload, PayloadFault, application_error};
-use protocol::mbus::record::Record;
+use protocol::mbus::record::{Function, Record, dif};
 use protocol::mbus::value::Value;
 
 use super::fault::Fault;
@@ -39,12 +39,12 @@ pub(super) fn reply(frame: &Frame, formats: &mut Formats) -> Result<(Fields, Str
     let payload = Payload::parse(*kind, data).map_err(|fault| undecodable(fault, *kind, data))?;
     let raws = raws(*kind, data);
     let records = payload.records.iter().enumerate();
+    let records = records.map(|(nth, shown)| record(shown, raws.get(nth).copied().unwrap_or_default()));
     let fields = vec![
         ("protocol", Json::text("mbus")),
         ("address", Json::number(address)),
         ("header", header(*kind, data, &payload)),
-        ("records", Json::list(records.map(|(nth, shown)| record(shown, raws.get(nth).copied().unwrap_or_default())))),
-        ("manufacturer_data", Json::maybe(payload.makers, |bytes| Json::text(hex(bytes)))),
+        ("records", Json::list(records.chain(payload.makers.map(|bytes| makers(bytes, payload.more_follow))))),
         ("more_records_follow", Json::Bool(payload.more_follow)),
     ];
     Ok((fields, table(*address, &payload)))
@@ -123,9 +123,27 @@ fn header(kind: u8, data: &[u8], payload: &Payload) -> Json {
     ])
 }
 
+/// The block at the end of a list that only its maker understands: a record of the device itself.
+fn makers(bytes: &[u8], more_follow: bool) -> Json {
+    let lead = if more_follow { dif::MORE_FOLLOW } else { dif::MAKERS };
+    Json::Object(vec![
+        ("storage", Json::number(0)),
+        ("tariff", Json::number(0)),
+        ("subunit", Json::number(0)),
+        ("function", Json::text(words::function(Function::Instantaneous))),
+        ("quantity", Json::text("manufacturer_specific")),
+        ("unit", Json::text("")),
+        ("value", Json::text(hex(bytes))),
+        ("raw", Json::text(format!("{lead:02X}{}", hex(bytes)))),
+        ("error", Json::Null),
+        ("notes", Json::list([])),
+    ])
+}
+
 fn record(record: &Record, raw: &[u8]) -> Json {
+    let said = record.notes.iter().filter(|note| note.is_error()).last();
     let error = matches!(record.value, Value::Invalid)
-        .then(|| record.notes.last().map_or_else(|| "invalid value".to_owned(), |note| note.to_string()));
+        .then(|| said.map_or_else(|| "invalid value".to_owned(), |note| note.to_string()));
     Json::Object(vec![
         ("storage", Json::number(record.place.storage)),
         ("tariff", Json::number(record.place.tariff)),

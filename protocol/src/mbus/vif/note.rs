@@ -49,6 +49,13 @@ impl Notes {
     }
 }
 
+impl Note {
+    /// Whether it says that the record has no valid value.
+    pub const fn is_error(self) -> bool {
+        is_error(self.0)
+    }
+}
+
 impl fmt::Display for Notes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.iter().enumerate().try_for_each(|(nth, note)| write!(f, "{}{note}", if nth == 0 { "" } else { ", " }))
