@@ -7,6 +7,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("cjt188-generic.toml", include_str!("../../profiles/cjt188-generic.toml")),
     ("cjt188-maker-1111.toml", include_str!("../../profiles/cjt188-maker-1111.toml")),
     ("cjt188-maker-4259.toml", include_str!("../../profiles/cjt188-maker-4259.toml")),
+    ("cjt188-water.toml", include_str!("../../profiles/cjt188-water.toml")),
     ("mbus-allmess-cf50.toml", include_str!("../../profiles/mbus-allmess-cf50.toml")),
     ("mbus-elster-f2.toml", include_str!("../../profiles/mbus-elster-f2.toml")),
     ("mbus-engelmann-sensostar-2c.toml", include_str!("../../profiles/mbus-engelmann-sensostar-2c.toml")),
