@@ -135,3 +135,27 @@ fn an_acknowledgement_that_comes_late_to_a_repeated_reset_sets_nothing() {
     };
     assert_eq!(outcome, Outcome::Lost(LineFault::Silent));
 }
+
+#[test]
+fn a_new_speed_is_waited_for_at_the_old_one() {
+    let timing = Timing { baud: 300, extra: Duration::ZERO, repeats: 0 };
+    let waits = |service: &Service| {
+        let mut dialogue = ServiceDialogue::new(5, service, timing);
+        let mut waits = Vec::new();
+        loop {
+            match dialogue.poll() {
+                Turn::Send(_) => {}
+                Turn::Await(wait) => {
+                    waits.push(wait);
+                    dialogue.handle_bytes(&ACK);
+                }
+                Turn::Done(outcome) => return (outcome, waits),
+            }
+        }
+    };
+    let (outcome, waited) = waits(&Service::SetSpeed(Speed::Baud9600));
+    assert_eq!(outcome, Outcome::Accepted);
+    // EN 13757-2: 330 bit times and 50 ms, at 300 bit/s.
+    assert!(waited.iter().all(|wait| *wait >= Duration::from_millis(1_150)), "{waited:?}");
+    assert_eq!(waited, waits(&Service::ResetApplication(None)).1);
+}
