@@ -139,6 +139,13 @@ fn plan(methods: &[Method]) -> Plan {
     }
 }
 
+fn id(address: Address) -> Option<u32> {
+    match address {
+        Address::MbusSecondary { id, .. } => Some(id),
+        _ => None,
+    }
+}
+
 fn addresses(seen: &[Sighting]) -> Vec<String> {
     seen.iter().filter(|s| s.fault.is_none()).map(|s| s.address.to_string()).collect()
 }
@@ -149,7 +156,7 @@ fn every_primary_address_in_use_is_found_with_who_it_is() {
     let mut line = Line { slaves, ..Line::default() };
     let (seen, scan) = line.scan(&plan(&[Method::Primary]));
     assert_eq!(addresses(&seen), ["1", "17", "250"]);
-    assert_eq!(seen[1].identity.map(|header| header.id), Some(0x1000_0017));
+    assert_eq!(seen[1].identity.and_then(id), Some(0x1000_0017));
     assert!(scan.is_complete() && scan.progress().probes == 250 && scan.progress().left == 0);
     assert_eq!(line.rests, 250, "others may speak after each address");
 }
@@ -178,7 +185,7 @@ fn a_search_finds_everybody_although_somebody_else_is_selected_whenever_it_rests
     let stranger = Some(Selection { id: 0x2234_5678, ..ANYBODY });
     let mut line = Line { slaves, stranger, ..Line::default() };
     let (seen, scan) = line.scan(&plan(&[Method::Secondary]));
-    let mut found: Vec<u32> = seen.iter().filter_map(|s| Some(s.identity?.id)).collect();
+    let mut found: Vec<u32> = seen.iter().filter_map(|s| id(s.identity?)).collect();
     found.sort_unstable();
     assert_eq!(found, ids);
     assert!(scan.is_complete());

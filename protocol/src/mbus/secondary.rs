@@ -62,7 +62,7 @@ impl Secondary {
     pub(crate) fn take_seen(&mut self) -> Vec<Sighting> {
         let found = self.search.found();
         let meters = found.meters.iter().skip(self.told_meters).map(|(header, _)| Sighting {
-            identity: Some(*header),
+            identity: Some(header.address()),
             ..Sighting::at(Method::Secondary, header.address())
         });
         let unresolved = found.unresolved.iter().skip(self.told_unresolved).map(|selection| {
