@@ -14,9 +14,10 @@ use std::time::Duration;
 
 use super::frame::{self, Frame, ci, control};
 use super::header::Header;
-use super::payload;
-use super::selection::Selection;
+use super::payload::{self, Payload};
+use super::selection::{Selection, digits_match};
 use super::transaction::{Heard, Transaction, Turn};
+use crate::bytes::bcd_encode;
 use crate::dialogue::{LineFault, Timing};
 use crate::probe::Pace;
 
@@ -28,7 +29,8 @@ const ANY: u32 = 0xFFFF_FFFF;
 /// What a search brought.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Found {
-    /// The meters, in the order they were found, with the fabrication number where it took one to tell them apart.
+    /// The meters, in the order they were found, with the fabrication number where it took one to tell them apart; F
+    /// for each of its digits that was neither needed nor said.
     pub meters: Vec<(Header, Option<u32>)>,
     /// Selections behind which someone is who cannot be read alone.
     pub unresolved: Vec<Selection>,
@@ -159,7 +161,7 @@ impl Search {
             },
             (Asking::Confirm(mask, header), Heard::Ack) => self.ask(Asking::Reread(mask, header)),
             (Asking::Reread(mask, header), heard) if self.sender(heard).is_some_and(|again| is_same(again, header)) => {
-                self.keep(header, mask.fabrication);
+                self.keep(header, mask.fabrication.map(|mask| narrowed(mask, heard)));
                 self.advance();
             }
             (Asking::Confirm(mask, _) | Asking::Reread(mask, _), _) => self.descend(mask),
@@ -266,6 +268,14 @@ impl Mask {
 /// The highest place that holds an any-digit.
 fn free_place(mask: u32) -> Option<u8> {
     (0..DIGITS).rev().find(|place| mask >> (4 * place) & 0xF == 0xF)
+}
+
+/// The fabrication number that fits `mask` and is said in an answer; else `mask`.
+fn narrowed(mask: u32, heard: &Heard) -> u32 {
+    let Heard::Reply { ci, data } = heard else { return mask };
+    let said = Payload::parse(*ci, data).ok().and_then(|payload| payload.fabrication());
+    let digits = said.and_then(|said| bcd_encode(u64::try_from(said).ok()?, 4)).and_then(|said| said.try_into().ok());
+    digits.map(u32::from_le_bytes).filter(|said| digits_match(mask, *said)).unwrap_or(mask)
 }
 
 /// The access number and the status may change from one answer to the next.
