@@ -182,9 +182,11 @@ impl Attached {
         }
     }
 
-    /// Throws away what came so far.
-    pub(crate) fn drain(&mut self) -> io::Result<()> {
-        while self.pieces.try_recv().is_ok() {}
+    /// Throws away what came so far; `stale` is shown every piece of it.
+    pub(crate) fn drain(&mut self, stale: impl Fn(&[u8])) -> io::Result<()> {
+        while let Ok(piece) = self.pieces.try_recv() {
+            stale(&piece);
+        }
         if self.is_over() { Err(hung_up()) } else { Ok(()) }
     }
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use protocol::dialin::{Pattern, Sifted};
 use protocol::exchange::{Answer, LineFault, Step, Timing};
-use protocol::scan::{self, Scan};
 use raft_store::state::UnixMillis;
 use tokio::time::Instant;
 
@@ -100,35 +99,6 @@ impl Talk for Sifted {
 
     fn give_up(&mut self, heard: bool) -> Answer {
         Answer::Lost(if heard { LineFault::Garbled } else { LineFault::Silent })
-    }
-}
-
-/// One turn of a scan: ends with whether there are more.
-impl Talk for Scan {
-    type Answer = bool;
-
-    fn poll(&mut self) -> Turn<bool> {
-        match Self::poll(self) {
-            scan::Step::Send(bytes) => Turn::Send(bytes),
-            scan::Step::Await(wait) => Turn::Await(wait),
-            scan::Step::Rest => Turn::Done(true),
-            scan::Step::Done => Turn::Done(false),
-        }
-    }
-
-    fn handle_bytes(&mut self, bytes: &[u8], waited: Duration) {
-        Self::handle_bytes(self, bytes, waited);
-    }
-
-    fn handle_timeout(&mut self) {
-        Self::handle_timeout(self);
-    }
-
-    /// A probe waits its time out: what two answer at once is heard to its end.
-    fn handle_gap(&mut self) {}
-
-    fn give_up(&mut self, _heard: bool) -> bool {
-        true
     }
 }
 

@@ -14,14 +14,17 @@ use protocol::modbus::mbap;
 use protocol::modbus::payload::Table;
 use protocol::modbus::slave::Bank;
 use protocol::profile::Catalogue;
+use protocol::scan::{ANYBODY, Method, Plan, UNITS};
 use raft_store::state::registry::Endpoint;
 use tokio_util::sync::CancellationToken;
 
 use super::field::Terminal;
-use super::rig::{ME, OTHER, Rig, is_reading, reason, until, value};
+use super::rig::{ME, OTHER, Rig, is_reading, reason, soon, until, value};
+use super::scans::{ask, hear_out};
 use crate::clock::Moment;
 use crate::config::DialIn;
 use crate::dialin::Listener;
+use crate::trace::Way;
 
 const ENERGY: u32 = 1;
 
@@ -253,6 +256,64 @@ async fn a_unit_is_spoken_to_only_under_lease_and_epoch_and_read_with_heartbeats
     let before = asked.load(std::sync::atomic::Ordering::SeqCst);
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), before);
+}
+
+/// A unit with one meter that says its heartbeat again and again, whatever it is asked.
+fn restless_unit(address: SocketAddr, word: &'static [u8], pause: Duration) {
+    thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(word).unwrap();
+        let mut heart = stream.try_clone().unwrap();
+        thread::spawn(move || {
+            while heart.write_all(b"\xFE").is_ok() {
+                thread::sleep(pause);
+            }
+        });
+        answers(stream, |request| mbus(request, 4711));
+    });
+}
+
+/// A line whose unit says its heartbeat more often than the longest answer takes, taken from an owner that said nothing.
+async fn restless_line(rig: &Rig, word: &'static [u8]) -> (LineId, CancellationToken) {
+    let (address, stop) = with_units(rig).await;
+    let unit = String::from_utf8(word.to_vec()).unwrap();
+    let line = rig.town.add_line(Endpoint::DialIn { unit: unit.clone() }, |_| {});
+    has_line(rig, &unit, line);
+    rig.town.assign(line, OTHER);
+    rig.town.assign(line, ME);
+    restless_unit(address, word, Duration::from_millis(300));
+    (line, stop)
+}
+
+#[tokio::test]
+async fn a_line_is_taken_over_from_a_silent_owner_whatever_its_unit_says_meanwhile() {
+    let mut rig = Rig::new(|_| {}).with_lease();
+    let (line, _stop) = restless_line(&rig, b"12345678").await;
+    let meter = rig.town.add_meter(line, Address::MbusPrimary(1), 1);
+    rig.start();
+    let record = rig.record(|r| r.meter == meter.0 && is_reading(r)).await;
+    assert_eq!(value(&record, ENERGY), Some(4_711 * 3_600_000));
+}
+
+#[tokio::test]
+async fn what_a_unit_says_by_itself_is_no_meter_of_a_scan_and_stands_in_the_trace() {
+    let mut rig = Rig::new(|_| {}).with_lease();
+    let (line, _stop) = restless_line(&rig, b"12345678").await;
+    let mut ear = rig.traces.listen(line).expect("there is room");
+    rig.start();
+    let plan = Plan {
+        methods: vec![Method::Primary],
+        primary: 1..=8,
+        units: UNITS,
+        within: ANYBODY,
+        hex_digits: false,
+        most_probes: 10,
+    };
+    let (seen, _) = hear_out(ask(&rig, line, &plan).await).await;
+    let seen: Vec<_> = seen.iter().map(|sighting| (sighting.address, sighting.fault)).collect();
+    assert_eq!(seen, [(Address::MbusPrimary(1), None)]);
+    let piece = soon(ear.next()).await.expect("the line is served");
+    assert_eq!((piece.way, piece.bytes), (Way::Heard, vec![0xFE]));
 }
 
 #[tokio::test]
