@@ -94,7 +94,7 @@ mod tests {
         let plan = Plan { methods, primary, units, within: ANYBODY, hex_digits: false, most_probes: 10 };
         let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: 0 };
         let mut scan = Screened::new(Scan::new(&plan, timing, Framing::Rtu));
-        scan.expect(vec![Pattern::parse("FE").unwrap(), Pattern::parse("'1234'").unwrap()]);
+        scan.expect(["FE", "'1234'"].map(|word| Pattern::parse(word).expect("a pattern")).into());
         let mut pieces = pieces.iter();
         for _ in 0..100 {
             match scan.poll() {

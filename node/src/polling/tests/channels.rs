@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use protocol::mbus::header::{Header, Status};
 use protocol::mbus::reply::{EnergyUnit, ReplyBuilder};
-use protocol::meter::{Address, LineId};
+use protocol::mbus::selection::Selection;
+use protocol::meter::{Action, Address, Dialect, LineId};
 use protocol::modbus::mbap;
 use protocol::modbus::payload::Table;
 use protocol::modbus::slave::Bank;
 use protocol::profile::Catalogue;
 use protocol::scan::{ANYBODY, Method, Plan, UNITS};
+use raft_store::state::command::Outcome;
 use raft_store::state::registry::Endpoint;
 use tokio_util::sync::CancellationToken;
 
@@ -137,6 +139,10 @@ fn modbus_tcp(late: bool) -> Endpoint {
                     let transaction = frame.transaction.wrapping_sub(1);
                     wire.extend(mbap::Frame { transaction, pdu: other.answer(&frame.pdu), ..frame.clone() }.encode());
                 }
+                // What is written to a valve's setpoint is where it stands at once.
+                if let [0x06, 0, 0, high, low] = frame.pdu[..] {
+                    bank.put(Table::Holding, 4, &[u16::from_be_bytes([high, low])]);
+                }
                 wire.extend(mbap::Frame { pdu: bank.answer(&frame.pdu), ..frame }.encode());
             }
             wire
@@ -164,6 +170,20 @@ async fn a_meter_behind_modbus_tcp_is_read_and_late_replies_are_dropped() {
     }
     assert!(!readings[0].is_empty());
     assert_eq!(readings[0], readings[1]);
+}
+
+#[tokio::test]
+async fn a_valve_behind_modbus_tcp_is_moved_and_read_back() {
+    let mut rig = Rig::new(|_| {}).with_lease();
+    let line = rig.town.add_line(modbus_tcp(true), |_| {});
+    let known = Some("modbus-belimo-energy-valve-4");
+    let meter = rig.town.add_meter_like(line, Address::ModbusUnit(7), 3_600, known);
+    rig.town.assign(line, ME);
+    rig.start();
+    for (action, state) in [(Action::ValveOpen, "open"), (Action::ValveClose, "closed")] {
+        let command = rig.town.submit(meter, action, 600_000);
+        assert_eq!(rig.town.outcome(command).await, Outcome::Verified(state.to_owned()));
+    }
 }
 
 /// A pseudo-terminal with an M-Bus meter that pauses in the middle of its telegram.
@@ -282,6 +302,7 @@ async fn restless_line(rig: &Rig, word: &'static [u8]) -> (LineId, CancellationT
     rig.town.assign(line, OTHER);
     rig.town.assign(line, ME);
     restless_unit(address, word, Duration::from_millis(300));
+    until(|| rig.metrics.report().units_connected > 0).await;
     (line, stop)
 }
 
@@ -314,6 +335,53 @@ async fn what_a_unit_says_by_itself_is_no_meter_of_a_scan_and_stands_in_the_trac
     assert_eq!(seen, [(Address::MbusPrimary(1), None)]);
     let piece = soon(ear.next()).await.expect("the line is served");
     assert_eq!((piece.way, piece.bytes), (Way::Heard, vec![0xFE]));
+}
+
+/// Twins of one secondary address behind a unit that says its heartbeat inside their answers.
+fn unit_with_twins(address: SocketAddr, word: &'static [u8]) {
+    thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(word).unwrap();
+        let mut selected = None;
+        answers(stream, |request| match request {
+            [0x68, .., 0x16] => {
+                selected = Selection::fabrication(&request[7..request.len() - 2]);
+                vec![0xE5]
+            }
+            [0x10, 0x5B | 0x7B, 0xFD, ..] => {
+                let energy = EnergyUnit::KilowattHour;
+                let reply = ReplyBuilder::new(&TWINS).energy(energy, i64::from(selected.expect("selected")));
+                let mut answer = reply.frame(0).unwrap().encode();
+                answer.insert(10, 0xFE);
+                answer
+            }
+            _ => Vec::new(),
+        });
+    });
+}
+
+/// An Elster F2 by its header.
+const TWINS: Header =
+    Header { id: 0x1234_5678, manufacturer: 0x4ECD, version: 8, medium: 4, access: 1, status: Status(0) };
+
+#[tokio::test]
+async fn twins_behind_a_unit_are_each_read_at_their_own_address_and_by_the_profile_of_their_model() {
+    assert_eq!(TWINS.manufacturer, protocol::mbus::header::manufacturer(*b"SVM"));
+    let mut rig = Rig::new(|_| {}).with_lease();
+    let (address, _stop) = with_units(&rig).await;
+    let line = rig.town.add_line(Endpoint::DialIn { unit: "12345678".to_owned() }, |_| {});
+    has_line(&rig, "12345678", line);
+    let twins = ["123456784ECD0804-00004711", "123456784ECD0804-00004712"];
+    let twins = twins.map(|text| Address::parse(Dialect::Mbus, text).expect("an address"));
+    let meters = twins.map(|twin| rig.town.add_meter(line, twin, 3_600));
+    rig.town.assign(line, ME);
+    rig.start();
+    unit_with_twins(address, b"12345678");
+    for (meter, number) in meters.into_iter().zip([0x4711, 0x4712]) {
+        let command = rig.town.submit(meter, Action::ReadNow, 600_000);
+        let expected = format!("energy {number} kWh (mbus-elster-f2)");
+        assert_eq!(rig.town.outcome(command).await, Outcome::Verified(expected));
+    }
 }
 
 #[tokio::test]
