@@ -50,6 +50,17 @@ pub enum Step {
     Done(Answer),
 }
 
+/// The same for what ends in something of its own: one request, a search, a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn<T> {
+    /// Write these bytes to the line.
+    Send(Vec<u8>),
+    /// Read from the line; after this long without bytes, tell that the time passed.
+    Await(Duration),
+    /// Over.
+    Done(T),
+}
+
 /// The meter answered (a value or a refusal), or the line did not carry an answer: never one variant for both.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {

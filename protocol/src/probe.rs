@@ -13,7 +13,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::dialogue::LineFault;
-use crate::mbus::header::Header;
 use crate::meter::{Address, WordError};
 
 /// A line's extra time is cut to this many times the longest that a meter took.
@@ -83,8 +82,8 @@ pub struct Sighting {
     pub method: Method,
     /// Where it is reached; with wildcards where several are behind it.
     pub address: Address,
-    /// Who an M-Bus meter says it is.
-    pub identity: Option<Header>,
+    /// The secondary address an M-Bus meter says it has.
+    pub identity: Option<Address>,
     /// T of a CJ/T 188 meter: 20..29 heat and cooling, 10..19 water.
     pub meter_type: Option<u8>,
     /// Why it could not be read.

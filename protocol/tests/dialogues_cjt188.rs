@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::heat::{NUMBER, heat, shown};
 use common::{converse, target};
 use protocol::cjt188::control;
 use protocol::cjt188::digits::Shown;
@@ -12,29 +13,9 @@ use protocol::cjt188::reply;
 use protocol::cjt188::status::Status;
 use protocol::cjt188::unit::UnitCode;
 use protocol::exchange::{Answer, Exchange, LineFault, Step};
-use protocol::meter::{Action, Address, CivilTime, Quality, Quantity, Reading, ValveState};
+use protocol::meter::{Action, Address, Quality, Quantity, Reading, ValveState};
 
-const NUMBER: [u8; 7] = [0x11, 0x11, 0x00, 0x12, 0x34, 0x56, 0x78];
 const METER: Address = Address::Cjt188(NUMBER);
-
-const fn shown(digits: u32, unit: UnitCode) -> Shown {
-    Shown { digits: Some(digits), unit }
-}
-
-const fn heat(status: Status) -> Heat {
-    Heat {
-        settled: shown(100, UnitCode::KWh),
-        energy: shown(54_060, UnitCode::KWh),
-        power: shown(1234, UnitCode::KW),
-        flow: shown(4321, UnitCode::M3PerHour),
-        volume: shown(1983, UnitCode::M3),
-        supply_temp: Some(6514),
-        return_temp: Some(4115),
-        hours: Some(28),
-        clock: Some(CivilTime { year: 2026, month: 11, day: 12, hour: 13, minute: 14, second: 15 }),
-        status,
-    }
-}
 
 fn parse(request: &[u8]) -> Frame {
     let mut scanner = Scanner::new();

@@ -11,7 +11,7 @@ use protocol::exchange::{LineFault, Timing};
 use protocol::mbus::frame::{Frame, Scanner, ci, control};
 use protocol::mbus::header::{Header, Status, manufacturer};
 use protocol::mbus::reply::ReplyBuilder;
-use protocol::mbus::selection::Selection;
+use protocol::mbus::selection::{Selection, digits_match};
 use protocol::meter::{Address, Dialect};
 use protocol::modbus::Framing;
 use protocol::modbus::frame as modbus;
@@ -26,6 +26,9 @@ const LATENCY: Duration = Duration::from_millis(40);
 struct Slave {
     primary: u8,
     header: Header,
+    fabrication: u32,
+    /// Whether it says its fabrication number.
+    is_open: bool,
     is_selected: bool,
 }
 
@@ -33,13 +36,14 @@ impl Slave {
     fn new(primary: u8, id: u32) -> Self {
         let header =
             Header { id, manufacturer: manufacturer(*b"ELS"), version: 1, medium: 4, access: 0, status: Status(0) };
-        Self { primary, header, is_selected: false }
+        Self { primary, header, fabrication: id, is_open: false, is_selected: false }
     }
 
     fn answer(&mut self, request: &Frame) -> Option<Vec<u8>> {
         match request {
             Frame::Long { address: 0xFD, ci: ci::SELECT, data, .. } => {
-                self.is_selected = Selection::decode(data)?.matches(&self.header);
+                let is_number = Selection::fabrication(data).is_none_or(|mask| digits_match(mask, self.fabrication));
+                self.is_selected = Selection::decode(data)?.matches(&self.header) && is_number;
                 self.is_selected.then(|| Frame::Ack.encode())
             }
             Frame::Short { control: kind, address } if kind & control::KIND == control::SND_NKE => {
@@ -48,9 +52,11 @@ impl Slave {
             }
             Frame::Short { address, .. } => {
                 let is_asked = *address == self.primary || *address == 0xFD && self.is_selected;
-                let volume = i64::from(self.header.id % 99_999_989);
-                is_asked
-                    .then(|| Some(ReplyBuilder::new(&self.header).volume_litres(volume).frame(*address)?.encode()))?
+                let volume = i64::from(self.fabrication % 99_999_989);
+                let reply = ReplyBuilder::new(&self.header).volume_litres(volume);
+                let number = self.fabrication.to_le_bytes();
+                let reply = if self.is_open { reply.record(0x0C, &[0x78], &number) } else { reply };
+                is_asked.then(|| Some(reply.frame(*address)?.encode()))?
             }
             _ => None,
         }
@@ -139,6 +145,13 @@ fn plan(methods: &[Method]) -> Plan {
     }
 }
 
+fn id(address: Address) -> Option<u32> {
+    match address {
+        Address::MbusSecondary { id, .. } => Some(id),
+        _ => None,
+    }
+}
+
 fn addresses(seen: &[Sighting]) -> Vec<String> {
     seen.iter().filter(|s| s.fault.is_none()).map(|s| s.address.to_string()).collect()
 }
@@ -149,7 +162,7 @@ fn every_primary_address_in_use_is_found_with_who_it_is() {
     let mut line = Line { slaves, ..Line::default() };
     let (seen, scan) = line.scan(&plan(&[Method::Primary]));
     assert_eq!(addresses(&seen), ["1", "17", "250"]);
-    assert_eq!(seen[1].identity.map(|header| header.id), Some(0x1000_0017));
+    assert_eq!(seen[1].identity.and_then(id), Some(0x1000_0017));
     assert!(scan.is_complete() && scan.progress().probes == 250 && scan.progress().left == 0);
     assert_eq!(line.rests, 250, "others may speak after each address");
 }
@@ -178,11 +191,31 @@ fn a_search_finds_everybody_although_somebody_else_is_selected_whenever_it_rests
     let stranger = Some(Selection { id: 0x2234_5678, ..ANYBODY });
     let mut line = Line { slaves, stranger, ..Line::default() };
     let (seen, scan) = line.scan(&plan(&[Method::Secondary]));
-    let mut found: Vec<u32> = seen.iter().filter_map(|s| Some(s.identity?.id)).collect();
+    let mut found: Vec<u32> = seen.iter().filter_map(|s| id(s.identity?)).collect();
     found.sort_unstable();
     assert_eq!(found, ids);
     assert!(scan.is_complete());
     assert_eq!(line.rests + 1, scan.progress().probes, "others may speak before each selection, and only there");
+}
+
+#[test]
+fn twins_of_one_secondary_address_are_each_found_at_an_address_that_can_be_registered() {
+    let twin = |primary, fabrication| Slave { fabrication, is_open: true, ..Slave::new(primary, 0x1111_1111) };
+    let mut line = Line { slaves: vec![twin(1, 0x0012_3456), twin(2, 0x7012_3456)], ..Line::default() };
+    let (seen, _) = line.scan(&plan(&[Method::Secondary]));
+    assert_eq!(addresses(&seen), ["1111111115930104-00123456", "1111111115930104-70123456"]);
+    assert!(seen.iter().all(|s| s.fault.is_none() && s.identity == Some(s.address)), "{seen:?}");
+    for text in addresses(&seen) {
+        assert!(Address::parse(Dialect::Mbus, &text).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn twins_that_do_not_say_their_whole_number_are_told_as_a_collision() {
+    let twin = |primary, fabrication| Slave { fabrication, ..Slave::new(primary, 0x1111_1111) };
+    let mut line = Line { slaves: vec![twin(1, 0x0012_3456), twin(2, 0x7012_3456)], ..Line::default() };
+    let (seen, _) = line.scan(&plan(&[Method::Secondary]));
+    assert!(!seen.is_empty() && seen.iter().all(|s| s.fault == Some(LineFault::Collision)), "{seen:?}");
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! What a master asks of a CJ/T 188 meter besides its values, against a whole simulated meter in memory.
 
+mod common;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::heat::{CLOCK, NUMBER, heat, shown};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use protocol::cjt188::digits::Shown;
 use protocol::cjt188::frame::{ANYONE, Frame, Scanner};
 use protocol::cjt188::heat::Heat;
 use protocol::cjt188::identifier::{Lead, Order, di};
@@ -22,29 +24,8 @@ use protocol::cjt188::water::Water;
 use protocol::exchange::{LineFault, Timing};
 use protocol::meter::{CivilTime, ValveState};
 
-const NUMBER: [u8; 7] = [0x11, 0x11, 0x00, 0x12, 0x34, 0x56, 0x78];
-const CLOCK: CivilTime = CivilTime { year: 2026, month: 11, day: 12, hour: 13, minute: 14, second: 15 };
 /// The layouts a simulated meter speaks.
 const SPOKEN: [Layout; 4] = [Layout::A, Layout::B, Layout::C, Layout::E];
-
-const fn shown(digits: u32, unit: UnitCode) -> Shown {
-    Shown { digits: Some(digits), unit }
-}
-
-const fn heat() -> Heat {
-    Heat {
-        settled: shown(100, UnitCode::KWh),
-        energy: shown(54_060, UnitCode::KWh),
-        power: shown(1234, UnitCode::KW),
-        flow: shown(4321, UnitCode::M3PerHour),
-        volume: shown(1983, UnitCode::M3),
-        supply_temp: Some(6514),
-        return_temp: Some(4115),
-        hours: Some(28),
-        clock: Some(CLOCK),
-        status: Status([0, 0]),
-    }
-}
 
 fn slave(layout: Layout) -> Slave {
     let prices = Prices { steps: [(Some(250), Some(100)), (Some(375), Some(2000))], last: Some(512) };
@@ -55,7 +36,7 @@ fn slave(layout: Layout) -> Slave {
         settlement_day: Some(25),
         reading_day: Some(1),
         key_version: Some(7),
-        ..Slave::new(NUMBER, 0x25, Counts::Heat(heat()))
+        ..Slave::new(NUMBER, 0x25, Counts::Heat(heat(Status::default())))
     }
 }
 
@@ -194,7 +175,7 @@ fn a_profile_that_names_layout_order_and_address_spares_the_look_at_current_data
     let mut turned = NUMBER;
     turned.reverse();
     let mut meter = Slave { order: Some(Order::HighFirst), address: turned, ..slave(Layout::C) };
-    meter.counts = Counts::Heat(Heat { clock: None, ..heat() });
+    meter.counts = Counts::Heat(Heat { clock: None, ..heat(Status::default()) });
     let mut ask = |service: Service| {
         let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: 0 };
         let mut dialogue = ServiceDialogue::new(NUMBER, service, timing, Some(Arc::clone(&profile)));
@@ -272,11 +253,11 @@ fn what_no_meter_can_have_is_refused_before_a_byte_is_sent() {
 #[test]
 fn nothing_is_written_to_a_meter_whose_layout_is_not_clear_or_is_e() {
     let mut dark = slave(Layout::A);
-    dark.counts = Counts::Heat(Heat { clock: None, ..heat() });
+    dark.counts = Counts::Heat(Heat { clock: None, ..heat(Status::default()) });
     for service in [Service::SetClock(CLOCK), Service::SetBase(shown(1, UnitCode::KWh)), Service::ReadMonth(1)] {
         let text = words(ask_slave(&mut dark, service, 1));
         assert!(text.contains("ambiguous"), "{text}");
-        assert_eq!(dark.counts, Counts::Heat(Heat { clock: None, ..heat() }));
+        assert_eq!(dark.counts, Counts::Heat(Heat { clock: None, ..heat(Status::default()) }));
     }
     let text = words(ask_slave(&mut slave(Layout::E), Service::SetClock(CLOCK), 1));
     assert!(text.contains("layout E"), "{text}");
@@ -303,7 +284,7 @@ fn refusals_of_one_two_and_three_bytes_carry_what_they_hold() {
 
 #[test]
 fn a_meter_without_the_thing_refuses_and_one_that_is_not_there_is_silent() {
-    let mut bare = Slave::new(NUMBER, 0x20, Counts::Heat(heat()));
+    let mut bare = Slave::new(NUMBER, 0x20, Counts::Heat(heat(Status::default())));
     for service in [Service::ReadPrices, Service::ReadSettlementDay, Service::ReadKeyVersion, Service::ReadMonth(3)] {
         assert!(matches!(ask_slave(&mut bare, service, 1), Outcome::Refused(_)), "{service:?}");
     }

@@ -19,8 +19,9 @@ use super::{json, pages, rows};
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Creates or updates meters from a CSV file: all rows or none.
-    #[command(after_help = "Columns, named by the first row: name, line, dialect (mbus, cjt188, modbus), address; \
-                            of modbus meters and optional of others: profile; optional: interval_s, offset_s, \
+    #[command(after_help = "Columns, named by the first row: name, line, dialect (mbus, cjt188, modbus), address \
+                            (mbus: 1 to 250, or 16 hex digits of a secondary address, with - and 8 of the fabrication \
+                            number where two share it; cjt188: up to 14 digits; modbus: 1 to 247); of modbus meters and optional of others: profile; optional: interval_s, offset_s, \
                             disabled (true or false).")]
     Import {
         /// The file; - is stdin.

@@ -182,7 +182,7 @@ impl Attached {
         }
     }
 
-    /// Throws away what came so far.
+    /// Throws away what came so far; `stale` is shown every piece of it.
     pub(crate) fn drain(&mut self, stale: impl Fn(&[u8])) -> io::Result<()> {
         while let Ok(piece) = self.pieces.try_recv() {
             stale(&piece);

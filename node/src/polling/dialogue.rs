@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use protocol::dialin::{Pattern, Sifted};
 use protocol::exchange::{Answer, LineFault, Step, Timing};
-use protocol::scan::{self, Scan};
 use raft_store::state::UnixMillis;
 use tokio::time::Instant;
 
@@ -103,35 +102,6 @@ impl Talk for Sifted {
     }
 }
 
-/// One turn of a scan: ends with whether there are more.
-impl Talk for Scan {
-    type Answer = bool;
-
-    fn poll(&mut self) -> Turn<bool> {
-        match Self::poll(self) {
-            scan::Step::Send(bytes) => Turn::Send(bytes),
-            scan::Step::Await(wait) => Turn::Await(wait),
-            scan::Step::Rest => Turn::Done(true),
-            scan::Step::Done => Turn::Done(false),
-        }
-    }
-
-    fn handle_bytes(&mut self, bytes: &[u8], waited: Duration) {
-        Self::handle_bytes(self, bytes, waited);
-    }
-
-    fn handle_timeout(&mut self) {
-        Self::handle_timeout(self);
-    }
-
-    /// A probe waits its time out: what two answer at once is heard to its end.
-    fn handle_gap(&mut self) {}
-
-    fn give_up(&mut self, _heard: bool) -> bool {
-        true
-    }
-}
-
 /// Carries `talk` through to its end.
 pub(super) async fn converse<T: Talk>(channel: &mut Channel, talk: &mut T, terms: &Terms<'_>) -> Ending<T::Answer> {
     talk.expect(channel.words());
@@ -150,7 +120,7 @@ async fn drive<T: Talk>(
 ) -> Result<T::Answer, Ending<T::Answer>> {
     let end = Instant::now() + terms.limit;
     let (mut heard, mut spoke) = (false, false);
-    let mut since = Instant::now();
+    let (mut since, mut paused) = (Instant::now(), None);
     loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -159,24 +129,25 @@ async fn drive<T: Talk>(
         match talk.poll() {
             Turn::Send(bytes) => {
                 send(channel, &bytes, left, terms, spoke).await?;
-                (heard, spoke, since) = (false, true, Instant::now());
+                (heard, spoke, since, paused) = (false, true, Instant::now(), None);
             }
             Turn::Await(wait) => {
-                let wait = wait.min(left);
+                let wait = wait.min(left).saturating_sub(paused.unwrap_or_default());
                 // Once something was heard, a pause may end the frame long before it ends the patience.
-                let gap = channel.longest_gap(&terms.timing).filter(|gap| heard && *gap < wait);
-                let mut bytes = channel.read(gap.unwrap_or(wait)).await?;
-                if let (true, Some(gap)) = (bytes.is_empty(), gap) {
-                    talk.handle_gap();
-                    bytes = channel.read(wait - gap).await?;
-                }
+                let is_inside = heard && paused.is_none();
+                let gap = channel.longest_gap(&terms.timing).filter(|gap| is_inside && *gap < wait);
+                let bytes = channel.read(gap.unwrap_or(wait)).await?;
                 if bytes.is_empty() {
-                    talk.handle_timeout();
+                    match gap {
+                        Some(_) => talk.handle_gap(),
+                        None => talk.handle_timeout(),
+                    }
+                    paused = gap;
                     continue;
                 }
                 terms.voice.heard(bytes);
                 talk.handle_bytes(bytes, since.elapsed());
-                (heard, since) = (true, Instant::now());
+                (heard, since, paused) = (true, Instant::now(), None);
             }
             Turn::Done(answer) => return Ok(answer),
         }

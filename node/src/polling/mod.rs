@@ -23,6 +23,7 @@ mod records;
 mod release;
 mod roster;
 mod schedule;
+mod screened;
 #[cfg(test)]
 mod tests;
 mod transport;

@@ -66,7 +66,7 @@ fn found(seen: &Sighting) -> FoundMeter {
         method: seen.method.name().to_owned(),
         dialect: seen.address.dialect().name().to_owned(),
         address: seen.address.to_string(),
-        secondary: seen.identity.map(|header| header.to_string()).unwrap_or_default(),
+        secondary: seen.identity.map(|address| address.to_string()).unwrap_or_default(),
         meter_type: seen.meter_type.map_or(0, u32::from),
         profile: String::new(),
         fault: seen.fault.map(|fault| fault.name().to_owned()).unwrap_or_default(),

@@ -4,12 +4,16 @@
 //!   mbus  cjt188  modbus    any bytes as a stream: what is sound goes out as it came in, its data read or are refused
 //!   resync                  the same bytes split differently give the same frames, and every byte is accounted for
 //!   exchange                a meter that answers anything: every dialogue ends, and a reading has sound frames only
+//!   dialin                  a unit that says anything, also into its meters' answers
 //! ```
 //!
 //! Promises: a target panics where a promise is broken, and never otherwise. Refuses: files, clocks and dice.
 
+mod dialin;
+
 use std::time::Duration;
 
+pub use dialin::dialin;
 use protocol::bytes::Cursor;
 use protocol::cjt188;
 use protocol::exchange::{Answer, Exchange, Step, Target, Timing};
@@ -29,8 +33,14 @@ use protocol::profile::Catalogue;
 pub type Try = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Try); 5] =
-    [("mbus", mbus), ("cjt188", cjt188), ("modbus", modbus), ("resync", resync), ("exchange", exchange)];
+pub const TARGETS: [(&str, Try); 6] = [
+    ("mbus", mbus),
+    ("cjt188", cjt188),
+    ("modbus", modbus),
+    ("resync", resync),
+    ("exchange", exchange),
+    ("dialin", dialin),
+];
 
 /// The longest input looked at, in bytes: as much as a scanner holds.
 const LONGEST: usize = 4096;

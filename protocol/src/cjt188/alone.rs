@@ -12,17 +12,14 @@
 use std::time::Duration;
 
 use super::frame::{ANYONE, Frame, LONGEST, Scanner, control};
-use super::reply::di;
+use super::identifier::di;
+use super::patience::{MOST_HEARD, patience};
 use crate::dialogue::{LineFault, Timing};
 use crate::meter::Address;
 use crate::probe::{Method, Pace, Sighting, Step};
 
-/// The answer time of CJ/T 188 is 500 ms ...
-const ANSWER_FIXED: Duration = Duration::from_millis(500);
-/// ... and 30 characters.
-const ANSWER_CHARACTERS: usize = 30;
-/// The most bytes listened to for one request.
-const MOST_HEARD: usize = 2048;
+/// Bytes of a request.
+const SPOKEN: usize = 20;
 /// Requests answered by noise before it counts as several meters.
 const NOISE_ENOUGH: u32 = 2;
 /// Heat, then water.
@@ -153,7 +150,7 @@ impl Alone {
     }
 
     fn patience(&self) -> Duration {
-        let bytes = if self.scanner.is_unfinished() { LONGEST } else { 20 };
-        self.timing.characters(bytes + ANSWER_CHARACTERS) + ANSWER_FIXED + self.pace.cut(self.timing.extra)
+        let timing = Timing { extra: self.pace.cut(self.timing.extra), ..self.timing };
+        patience(&timing, SPOKEN, &self.scanner)
     }
 }

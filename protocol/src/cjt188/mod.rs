@@ -19,6 +19,7 @@ pub mod frame;
 pub mod heat;
 pub mod identifier;
 pub mod layout;
+mod patience;
 pub mod payload;
 pub mod prices;
 pub mod profile;

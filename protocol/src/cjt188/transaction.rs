@@ -15,29 +15,15 @@ use super::control;
 use super::frame::{self, ANYONE, Frame, FrameFault, Scanner};
 use super::identifier::Order;
 use super::layout::Layout;
+use super::patience::{MOST_HEARD, patience};
 use super::payload::Plain;
 use crate::bytes::Cursor;
 use crate::dialogue::{LineFault, Refusal, Timing};
 
-/// The most bytes listened to for one request, in bytes: a babbling line is not waited out.
-const MOST_HEARD: usize = 2048;
-/// The answer time of CJ/T 188 is 500 ms ...
-const ANSWER_FIXED: Duration = Duration::from_millis(500);
-/// ... and 30 characters.
-const ANSWER_CHARACTERS: usize = 30;
+pub use crate::dialogue::Turn;
+
 /// What some meters answer as SER whatever was sent.
 const SER_CONSTANTS: [u8; 2] = [0x12, 0x00];
-
-/// What the driver does next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Turn<T> {
-    /// Write these bytes to the line.
-    Send(Vec<u8>),
-    /// Read from the line; after this long without bytes, tell that the time passed.
-    Await(Duration),
-    /// Over.
-    Done(T),
-}
 
 /// What is asked of whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -249,9 +235,7 @@ impl Transaction {
         ser.wrapping_sub(self.request.first_ser) < self.sent || SER_CONSTANTS.contains(&ser)
     }
 
-    /// How long to wait for the next bytes: once a frame has begun, for the longest there is.
     fn patience(&self) -> Duration {
-        let bytes = if self.scanner.is_unfinished() { frame::LONGEST } else { self.frame().encode().len() };
-        self.timing.characters(bytes + ANSWER_CHARACTERS) + ANSWER_FIXED + self.timing.extra
+        patience(&self.timing, self.frame().encode().len(), &self.scanner)
     }
 }

@@ -21,6 +21,7 @@ use super::asked::Asked;
 use super::compact::Formats;
 use super::frame::{self, Frame, FrameFault, Scanner, ci, control};
 use super::kind;
+use super::patience::{MOST_HEARD, patience};
 use super::payload::application_error;
 use super::profile::Profile;
 use super::reading;
@@ -31,12 +32,6 @@ use crate::meter::{Action, Quality};
 
 /// The most telegrams joined into one answer: some meters announce more for ever.
 pub const MOST_TELEGRAMS: usize = 16;
-/// The most bytes listened to for one request, in bytes: a babbling line is not waited out.
-const MOST_HEARD: usize = 2048;
-/// The answer time of EN 13757-2 is 330 bit times, 30 characters of 11 bits, ...
-const ANSWER_CHARACTERS: usize = 30;
-/// ... and 50 ms.
-const ANSWER_FIXED: Duration = Duration::from_millis(50);
 
 /// One dialogue.
 #[derive(Debug, Clone)]
@@ -399,12 +394,8 @@ impl Dialogue {
         }
     }
 
-    /// How long to wait for the next bytes: once a frame has begun, for the longest there is.
     fn patience(&self) -> Duration {
-        let timing = self.target.timing;
-        let unfinished = self.scanner.is_unfinished();
-        let bytes = if unfinished { frame::LONGEST } else { self.request().encode().len() + ANSWER_CHARACTERS };
-        timing.characters(bytes) + ANSWER_FIXED + timing.extra
+        patience(&self.target.timing, self.request().encode().len(), &self.scanner)
     }
 
     const fn asked(&self) -> Asked {

@@ -21,6 +21,7 @@ pub mod frame;
 pub mod header;
 pub mod kind;
 pub mod octets;
+mod patience;
 pub mod payload;
 pub(crate) mod primary;
 pub mod profile;

@@ -16,9 +16,11 @@ use super::fixed::{self, Fixed};
 use super::frame::ci;
 use super::header::{self, Header, Status};
 use super::kind;
-use super::record::{Record, Records, Tail};
+use super::record::{Place, Record, Records, Tail};
 use super::secret;
 use super::selection::Selection;
+use super::value::Value;
+use super::vif::Meaning;
 use crate::bytes::Cursor;
 
 /// A record's usual length in bytes: how many to make room for.
@@ -201,6 +203,15 @@ impl<'a> Payload<'a> {
     /// Whether what it says of its sender fits `selection`; one that says nothing of it does.
     pub fn is_from(&self, selection: &Selection) -> bool {
         self.header.is_none_or(|header| selection.matches(&header)) && self.id.is_none_or(|id| selection.matches_id(id))
+    }
+
+    /// The fabrication number among its records.
+    pub fn fabrication(&self) -> Option<i64> {
+        let record = self.records.iter().find(|record| record.is(Meaning::FabricationNumber, Place::CURRENT))?;
+        match &record.value {
+            Value::Number(amount) => amount.fixed().map(|fixed| fixed.value),
+            _ => None,
+        }
     }
 
     /// The identity the meter gave, as people write it.

@@ -116,9 +116,9 @@ impl Primary {
     }
 }
 
-fn identity(heard: &Heard) -> Option<super::header::Header> {
+fn identity(heard: &Heard) -> Option<Address> {
     let Heard::Reply { ci, data } = heard else { return None };
-    Payload::parse(*ci, data).ok()?.header
+    Payload::parse(*ci, data).ok()?.header.map(|header| header.address())
 }
 
 const fn fault(heard: &Heard) -> Option<LineFault> {

@@ -14,24 +14,23 @@ use std::time::Duration;
 
 use super::frame::{self, Frame, ci, control};
 use super::header::Header;
-use super::payload;
-use super::selection::Selection;
+use super::payload::{self, Payload};
+use super::selection::{Selection, digits_match};
 use super::transaction::{Heard, Transaction, Turn};
+use crate::bytes::bcd_encode;
 use crate::dialogue::{LineFault, Timing};
+use crate::probe::Pace;
 
 /// Digits of an identification, and of a fabrication number.
 const DIGITS: u8 = 8;
 /// A mask of eight any-digits.
 const ANY: u32 = 0xFFFF_FFFF;
-/// A line's extra time is cut to this many times the longest that a meter took.
-const HEADROOM: u32 = 3;
-/// How many answers must have been timed before.
-const TIMED_ENOUGH: u32 = 3;
 
 /// What a search brought.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Found {
-    /// The meters, in the order they were found, with the fabrication number where it took one to tell them apart.
+    /// The meters, in the order they were found, with the fabrication number where it took one to tell them apart; F
+    /// for each of its digits that was neither needed nor said.
     pub meters: Vec<(Header, Option<u32>)>,
     /// Selections behind which someone is who cannot be read alone.
     pub unresolved: Vec<Selection>,
@@ -78,8 +77,7 @@ pub struct Search {
     asking: Asking,
     current: Transaction,
     found: Found,
-    slowest: Duration,
-    timed: u32,
+    pace: Pace,
     tries_hex: bool,
     is_over: bool,
 }
@@ -90,7 +88,7 @@ impl Search {
         let mask = Mask { id: within.id, fabrication: None };
         let current = Transaction::new(select(within, mask), timing);
         let found = Found { probes: 1, is_complete: true, ..Found::default() };
-        let (slowest, asking) = (Duration::ZERO, Asking::Probe(mask));
+        let asking = Asking::Probe(mask);
         Self {
             within,
             timing,
@@ -99,8 +97,7 @@ impl Search {
             asking,
             current,
             found,
-            slowest,
-            timed: 0,
+            pace: Pace::default(),
             tries_hex: false,
             is_over: false,
         }
@@ -127,8 +124,7 @@ impl Search {
 
     /// Bytes came, `waited` after the last ones were sent or came.
     pub fn handle_bytes(&mut self, bytes: &[u8], waited: Duration) {
-        self.slowest = self.slowest.max(waited);
-        self.timed = self.timed.saturating_add(1);
+        self.pace.heard(waited);
         self.current.handle_bytes(bytes);
     }
 
@@ -165,7 +161,7 @@ impl Search {
             },
             (Asking::Confirm(mask, header), Heard::Ack) => self.ask(Asking::Reread(mask, header)),
             (Asking::Reread(mask, header), heard) if self.sender(heard).is_some_and(|again| is_same(again, header)) => {
-                self.keep(header, mask.fabrication);
+                self.keep(header, mask.fabrication.map(|mask| narrowed(mask, heard)));
                 self.advance();
             }
             (Asking::Confirm(mask, _) | Asking::Reread(mask, _), _) => self.descend(mask),
@@ -244,13 +240,9 @@ impl Search {
         };
         self.found.probes += u32::from(matches!(asking, Asking::Probe(_) | Asking::Confirm(..)));
         self.asking = asking;
-        self.current = Transaction::new(frame, Timing { extra: self.extra(), ..self.timing });
-    }
-
-    /// A line allowed seconds costs them at every silent probe: once meters were heard, as much as they take will do.
-    /// The standard's own answer time is never cut.
-    fn extra(&self) -> Duration {
-        if self.timed < TIMED_ENOUGH { self.timing.extra } else { self.timing.extra.min(self.slowest * HEADROOM) }
+        // The standard's own answer time is never cut.
+        let timing = Timing { extra: self.pace.cut(self.timing.extra), ..self.timing };
+        self.current = Transaction::new(frame, timing);
     }
 }
 
@@ -276,6 +268,14 @@ impl Mask {
 /// The highest place that holds an any-digit.
 fn free_place(mask: u32) -> Option<u8> {
     (0..DIGITS).rev().find(|place| mask >> (4 * place) & 0xF == 0xF)
+}
+
+/// The fabrication number that fits `mask` and is said in an answer; else `mask`.
+fn narrowed(mask: u32, heard: &Heard) -> u32 {
+    let Heard::Reply { ci, data } = heard else { return mask };
+    let said = Payload::parse(*ci, data).ok().and_then(|payload| payload.fabrication());
+    let digits = said.and_then(|said| bcd_encode(u64::try_from(said).ok()?, 4)).and_then(|said| said.try_into().ok());
+    digits.map(u32::from_le_bytes).filter(|said| digits_match(mask, *said)).unwrap_or(mask)
 }
 
 /// The access number and the status may change from one answer to the next.

@@ -10,8 +10,9 @@
 use std::time::Duration;
 
 use super::frame::ci;
+use super::header::Header;
 use super::search::Search;
-use super::selection::Selection;
+use super::selection::{Selection, has_any_digit};
 use super::transaction::Turn;
 use crate::dialogue::{LineFault, Timing};
 use crate::meter::Address;
@@ -61,10 +62,7 @@ impl Secondary {
 
     pub(crate) fn take_seen(&mut self) -> Vec<Sighting> {
         let found = self.search.found();
-        let meters = found.meters.iter().skip(self.told_meters).map(|(header, _)| Sighting {
-            identity: Some(*header),
-            ..Sighting::at(Method::Secondary, header.address())
-        });
+        let meters = found.meters.iter().skip(self.told_meters).map(|(header, number)| sighting(header, *number));
         let unresolved = found.unresolved.iter().skip(self.told_unresolved).map(|selection| {
             let Selection { id, manufacturer, version, medium } = *selection;
             let address = Address::MbusSecondary { id, manufacturer, version, medium };
@@ -86,6 +84,18 @@ impl Secondary {
     pub(crate) fn is_complete(&self) -> bool {
         self.search.found().is_complete
     }
+}
+
+/// Who was found. A meter that cannot be told from its twins by a whole number has no address of its own.
+fn sighting(header: &Header, number: Option<u32>) -> Sighting {
+    let address = match (header.address(), number.filter(|number| !has_any_digit(*number))) {
+        (Address::MbusSecondary { id, manufacturer, version, medium }, Some(fabrication)) => {
+            Address::MbusEnhanced { id, manufacturer, version, medium, fabrication }
+        }
+        (address, _) => address,
+    };
+    let fault = number.filter(|number| has_any_digit(*number)).map(|_| LineFault::Collision);
+    Sighting { identity: Some(address), fault, ..Sighting::at(Method::Secondary, address) }
 }
 
 /// Whether a request selects, and so begins what belongs together.

@@ -21,6 +21,11 @@ pub fn digits_match(mask: u32, number: u32) -> bool {
     })
 }
 
+/// Whether one of the eight digits of `mask` is F, any digit.
+pub fn has_any_digit(mask: u32) -> bool {
+    (0..8).any(|place| mask >> (4 * place) & 0xF == 0xF)
+}
+
 /// A secondary address with wildcards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Selection {
@@ -76,8 +81,7 @@ impl Selection {
 
     /// Whether more than one meter may match.
     pub fn is_wild(&self) -> bool {
-        let any_digit = (0..8).any(|place| self.id >> (4 * place) & 0xF == 0xF);
-        any_digit || self.manufacturer == 0xFFFF || self.version == 0xFF || self.medium == 0xFF
+        has_any_digit(self.id) || self.manufacturer == 0xFFFF || self.version == 0xFF || self.medium == 0xFF
     }
 }
 

@@ -11,10 +11,7 @@
 use super::compact::{CompactFault, Formats};
 use super::frame::ci;
 use super::payload::{Payload, Reader};
-use super::record::Place;
 use super::selection::Selection;
-use super::value::Value;
-use super::vif::Meaning;
 
 /// A readable telegram.
 #[derive(Debug, Clone)]
@@ -72,12 +69,7 @@ impl Telegram {
 
     /// The fabrication number among its records.
     pub(super) fn fabrication(&self) -> Option<i64> {
-        let records = self.payload()?.records;
-        let record = records.iter().find(|record| record.is(Meaning::FabricationNumber, Place::CURRENT))?;
-        match &record.value {
-            Value::Number(amount) => amount.fixed().map(|fixed| fixed.value),
-            _ => None,
-        }
+        self.payload()?.fabrication()
     }
 
     /// The bytes behind its header: what tells one telegram from the next.

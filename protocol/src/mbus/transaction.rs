@@ -13,25 +13,10 @@
 use std::time::Duration;
 
 use super::frame::{self, Frame, FrameFault, Scanner, control};
+use super::patience::{MOST_HEARD, patience};
 use crate::dialogue::{LineFault, Timing};
 
-/// The most bytes listened to for one request: a babbling line is not waited out.
-const MOST_HEARD: usize = 2048;
-/// The answer time of EN 13757-2 is 330 bit times, 30 characters of 11 bits, ...
-const ANSWER_CHARACTERS: usize = 30;
-/// ... and 50 ms.
-const ANSWER_FIXED: Duration = Duration::from_millis(50);
-
-/// What the driver does next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Turn<T> {
-    /// Write these bytes to the line.
-    Send(Vec<u8>),
-    /// Read from the line; after this long without bytes, tell that the time passed.
-    Await(Duration),
-    /// Over.
-    Done(T),
-}
+pub use crate::dialogue::Turn;
 
 /// What came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -174,9 +159,7 @@ impl Transaction {
     }
 
     fn patience(&self) -> Duration {
-        let spoken = self.request.encode().len();
-        let bytes = if self.scanner.is_unfinished() { frame::LONGEST } else { spoken + ANSWER_CHARACTERS };
-        self.timing.characters(bytes) + ANSWER_FIXED + self.timing.extra
+        patience(&self.timing, self.request.encode().len(), &self.scanner)
     }
 
     fn is_from_asked(&self, from: u8) -> bool {

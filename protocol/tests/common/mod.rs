@@ -2,6 +2,7 @@
 //! environment; and a line in memory.
 #![allow(dead_code, clippy::disallowed_methods, clippy::disallowed_types, clippy::panic, reason = "tests read files")]
 
+pub(crate) mod heat;
 pub(crate) mod inject;
 
 use std::path::PathBuf;

@@ -94,7 +94,8 @@ impl Finding {
     pub(super) fn identity(&self) -> Option<(String, String, u8, String)> {
         let text = self.secondary.as_deref().filter(|_| self.fault.is_empty())?;
         match Address::parse(Dialect::Mbus, text).ok()? {
-            Address::MbusSecondary { id, manufacturer, version, medium } => {
+            Address::MbusSecondary { id, manufacturer, version, medium }
+            | Address::MbusEnhanced { id, manufacturer, version, medium, .. } => {
                 Some((format!("{id:08X}"), words::manufacturer(manufacturer), version, words::medium(medium)))
             }
             _ => None,

@@ -56,6 +56,19 @@ fn a_meter_found_in_two_ways_is_one_row_and_a_known_one_has_its_name() {
 }
 
 #[test]
+fn twins_that_their_fabrication_numbers_tell_apart_are_two_rows_with_an_address_each() {
+    let twins = [format!("{ONE}-00123456"), format!("{ONE}-70123456")];
+    let seen: Vec<_> = twins.iter().map(|address| found("secondary", address, address, "")).collect();
+    let findings = found::merged(&seen, &Known::new(&[registered("old", &twins[1])], "L1"));
+    assert_eq!(
+        findings.iter().map(|finding| finding.address()).collect::<Vec<_>>(),
+        [Some(&*twins[0]), Some(&*twins[1])]
+    );
+    assert_eq!([&findings[0].known, &findings[1].known].map(Option::as_deref), [None, Some("old")]);
+    assert!(findings.iter().all(|finding| finding.identity().is_some_and(|(id, ..)| id == "12345678")));
+}
+
+#[test]
 fn json_has_every_field_of_every_meter() {
     let findings = found::merged(&all(), &Known::default());
     let json = found::json("L1", &findings, 300, true);

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::LineTask;
 use crate::polling::dialogue::Ending;
+use crate::polling::screened::Screened;
 use crate::survey::{Mailbox, Order, Report, SurveyError};
 use crate::trace::Asker;
 
@@ -32,7 +33,7 @@ pub(super) struct Surveyor {
 #[derive(Debug)]
 struct UnderWay {
     order: Order,
-    scan: Scan,
+    talk: Screened,
     until: Instant,
     said_busy: bool,
 }
@@ -51,8 +52,9 @@ impl Surveyor {
     }
 
     pub(super) fn begin(&mut self, order: Order, timing: Timing, framing: Framing) {
-        let (scan, until) = (Scan::new(&order.plan, timing, framing), Instant::now() + order.longest);
-        self.under_way = Some(UnderWay { order, scan, until, said_busy: false });
+        let talk = Screened::new(Scan::new(&order.plan, timing, framing));
+        let until = Instant::now() + order.longest;
+        self.under_way = Some(UnderWay { order, talk, until, said_busy: false });
     }
 
     /// Whether there is something to do for a scan; one whose asker is gone is over.
@@ -70,7 +72,7 @@ impl Surveyor {
             scan.said_busy = true;
             let waiting = Some(BUSY.to_owned());
             let _ = scan.order.reports.try_send(Ok(Report {
-                progress: scan.scan.progress(),
+                progress: scan.talk.scan.progress(),
                 waiting,
                 ..Report::default()
             }));
@@ -89,8 +91,8 @@ impl Surveyor {
         let Some(scan) = self.under_way.as_mut() else { return };
         scan.said_busy = false;
         let is_late = Instant::now() >= scan.until;
-        let over = (!goes_on || is_late).then(|| scan.scan.is_complete() && !goes_on);
-        let (news, progress) = (scan.scan.take_news(), scan.scan.progress());
+        let over = (!goes_on || is_late).then(|| scan.talk.scan.is_complete() && !goes_on);
+        let (news, progress) = (scan.talk.scan.take_news(), scan.talk.scan.progress());
         let _ = scan.order.reports.try_send(Ok(Report { progress, news, waiting: None, over }));
         if over.is_some() {
             self.under_way = None;
@@ -103,7 +105,7 @@ impl LineTask {
     pub(super) async fn survey(&mut self) {
         // Nothing else looks at the surveyor while the turn lasts.
         let Some(mut under_way) = self.surveyor.under_way.take() else { return };
-        let ending = self.converse(&mut under_way.scan, None, Asker::Scan).await;
+        let ending = self.converse(&mut under_way.talk, None, Asker::Scan).await;
         self.surveyor.under_way = Some(under_way);
         match ending {
             Ending::Answered(goes_on) => self.surveyor.turn_ended(goes_on),

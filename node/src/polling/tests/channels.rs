@@ -9,19 +9,24 @@ use std::time::Duration;
 
 use protocol::mbus::header::{Header, Status};
 use protocol::mbus::reply::{EnergyUnit, ReplyBuilder};
-use protocol::meter::{Address, LineId};
+use protocol::mbus::selection::Selection;
+use protocol::meter::{Action, Address, Dialect, LineId};
 use protocol::modbus::mbap;
 use protocol::modbus::payload::Table;
 use protocol::modbus::slave::Bank;
 use protocol::profile::Catalogue;
+use protocol::scan::{ANYBODY, Method, Plan, UNITS};
+use raft_store::state::command::Outcome;
 use raft_store::state::registry::Endpoint;
 use tokio_util::sync::CancellationToken;
 
 use super::field::Terminal;
-use super::rig::{ME, OTHER, Rig, is_reading, reason, until, value};
+use super::rig::{ME, OTHER, Rig, is_reading, reason, soon, until, value};
+use super::scans::{ask, hear_out};
 use crate::clock::Moment;
 use crate::config::DialIn;
 use crate::dialin::Listener;
+use crate::trace::Way;
 
 const ENERGY: u32 = 1;
 
@@ -134,6 +139,10 @@ fn modbus_tcp(late: bool) -> Endpoint {
                     let transaction = frame.transaction.wrapping_sub(1);
                     wire.extend(mbap::Frame { transaction, pdu: other.answer(&frame.pdu), ..frame.clone() }.encode());
                 }
+                // What is written to a valve's setpoint is where it stands at once.
+                if let [0x06, 0, 0, high, low] = frame.pdu[..] {
+                    bank.put(Table::Holding, 4, &[u16::from_be_bytes([high, low])]);
+                }
                 wire.extend(mbap::Frame { pdu: bank.answer(&frame.pdu), ..frame }.encode());
             }
             wire
@@ -161,6 +170,20 @@ async fn a_meter_behind_modbus_tcp_is_read_and_late_replies_are_dropped() {
     }
     assert!(!readings[0].is_empty());
     assert_eq!(readings[0], readings[1]);
+}
+
+#[tokio::test]
+async fn a_valve_behind_modbus_tcp_is_moved_and_read_back() {
+    let mut rig = Rig::new(|_| {}).with_lease();
+    let line = rig.town.add_line(modbus_tcp(true), |_| {});
+    let known = Some("modbus-belimo-energy-valve-4");
+    let meter = rig.town.add_meter_like(line, Address::ModbusUnit(7), 3_600, known);
+    rig.town.assign(line, ME);
+    rig.start();
+    for (action, state) in [(Action::ValveOpen, "open"), (Action::ValveClose, "closed")] {
+        let command = rig.town.submit(meter, action, 600_000);
+        assert_eq!(rig.town.outcome(command).await, Outcome::Verified(state.to_owned()));
+    }
 }
 
 /// A pseudo-terminal with an M-Bus meter that pauses in the middle of its telegram.
@@ -253,6 +276,112 @@ async fn a_unit_is_spoken_to_only_under_lease_and_epoch_and_read_with_heartbeats
     let before = asked.load(std::sync::atomic::Ordering::SeqCst);
     tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), before);
+}
+
+/// A unit with one meter that says its heartbeat again and again, whatever it is asked.
+fn restless_unit(address: SocketAddr, word: &'static [u8], pause: Duration) {
+    thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(word).unwrap();
+        let mut heart = stream.try_clone().unwrap();
+        thread::spawn(move || {
+            while heart.write_all(b"\xFE").is_ok() {
+                thread::sleep(pause);
+            }
+        });
+        answers(stream, |request| mbus(request, 4711));
+    });
+}
+
+/// A line whose unit says its heartbeat more often than the longest answer takes, taken from an owner that said nothing.
+async fn restless_line(rig: &Rig, word: &'static [u8]) -> (LineId, CancellationToken) {
+    let (address, stop) = with_units(rig).await;
+    let unit = String::from_utf8(word.to_vec()).unwrap();
+    let line = rig.town.add_line(Endpoint::DialIn { unit: unit.clone() }, |_| {});
+    has_line(rig, &unit, line);
+    rig.town.assign(line, OTHER);
+    rig.town.assign(line, ME);
+    restless_unit(address, word, Duration::from_millis(300));
+    until(|| rig.metrics.report().units_connected > 0).await;
+    (line, stop)
+}
+
+#[tokio::test]
+async fn a_line_is_taken_over_from_a_silent_owner_whatever_its_unit_says_meanwhile() {
+    let mut rig = Rig::new(|_| {}).with_lease();
+    let (line, _stop) = restless_line(&rig, b"12345678").await;
+    let meter = rig.town.add_meter(line, Address::MbusPrimary(1), 1);
+    rig.start();
+    let record = rig.record(|r| r.meter == meter.0 && is_reading(r)).await;
+    assert_eq!(value(&record, ENERGY), Some(4_711 * 3_600_000));
+}
+
+#[tokio::test]
+async fn what_a_unit_says_by_itself_is_no_meter_of_a_scan_and_stands_in_the_trace() {
+    let mut rig = Rig::new(|_| {}).with_lease();
+    let (line, _stop) = restless_line(&rig, b"12345678").await;
+    let mut ear = rig.traces.listen(line).expect("there is room");
+    rig.start();
+    let plan = Plan {
+        methods: vec![Method::Primary],
+        primary: 1..=8,
+        units: UNITS,
+        within: ANYBODY,
+        hex_digits: false,
+        most_probes: 10,
+    };
+    let (seen, _) = hear_out(ask(&rig, line, &plan).await).await;
+    let seen: Vec<_> = seen.iter().map(|sighting| (sighting.address, sighting.fault)).collect();
+    assert_eq!(seen, [(Address::MbusPrimary(1), None)]);
+    let piece = soon(ear.next()).await.expect("the line is served");
+    assert_eq!((piece.way, piece.bytes), (Way::Heard, vec![0xFE]));
+}
+
+/// Twins of one secondary address behind a unit that says its heartbeat inside their answers.
+fn unit_with_twins(address: SocketAddr, word: &'static [u8]) {
+    thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(word).unwrap();
+        let mut selected = None;
+        answers(stream, |request| match request {
+            [0x68, .., 0x16] => {
+                selected = Selection::fabrication(&request[7..request.len() - 2]);
+                vec![0xE5]
+            }
+            [0x10, 0x5B | 0x7B, 0xFD, ..] => {
+                let energy = EnergyUnit::KilowattHour;
+                let reply = ReplyBuilder::new(&TWINS).energy(energy, i64::from(selected.expect("selected")));
+                let mut answer = reply.frame(0).unwrap().encode();
+                answer.insert(10, 0xFE);
+                answer
+            }
+            _ => Vec::new(),
+        });
+    });
+}
+
+/// An Elster F2 by its header.
+const TWINS: Header =
+    Header { id: 0x1234_5678, manufacturer: 0x4ECD, version: 8, medium: 4, access: 1, status: Status(0) };
+
+#[tokio::test]
+async fn twins_behind_a_unit_are_each_read_at_their_own_address_and_by_the_profile_of_their_model() {
+    assert_eq!(TWINS.manufacturer, protocol::mbus::header::manufacturer(*b"SVM"));
+    let mut rig = Rig::new(|_| {}).with_lease();
+    let (address, _stop) = with_units(&rig).await;
+    let line = rig.town.add_line(Endpoint::DialIn { unit: "12345678".to_owned() }, |_| {});
+    has_line(&rig, "12345678", line);
+    let twins = ["123456784ECD0804-00004711", "123456784ECD0804-00004712"];
+    let twins = twins.map(|text| Address::parse(Dialect::Mbus, text).expect("an address"));
+    let meters = twins.map(|twin| rig.town.add_meter(line, twin, 3_600));
+    rig.town.assign(line, ME);
+    rig.start();
+    unit_with_twins(address, b"12345678");
+    for (meter, number) in meters.into_iter().zip([0x4711, 0x4712]) {
+        let command = rig.town.submit(meter, Action::ReadNow, 600_000);
+        let expected = format!("energy {number} kWh (mbus-elster-f2)");
+        assert_eq!(rig.town.outcome(command).await, Outcome::Verified(expected));
+    }
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ fn plan(methods: &[Method]) -> Plan {
 }
 
 /// Asks until the line's task is there.
-async fn ask(rig: &Rig, line: LineId, plan: &Plan) -> Reports {
+pub(super) async fn ask(rig: &Rig, line: LineId, plan: &Plan) -> Reports {
     let epoch = rig.town.epoch(line);
     soon(async {
         loop {
@@ -32,7 +32,7 @@ async fn ask(rig: &Rig, line: LineId, plan: &Plan) -> Reports {
 }
 
 /// Everything that was told, to the end.
-async fn hear_out(mut reports: Reports) -> (Vec<Sighting>, Vec<Report>) {
+pub(super) async fn hear_out(mut reports: Reports) -> (Vec<Sighting>, Vec<Report>) {
     let (mut seen, mut told) = (Vec::new(), Vec::new());
     while let Some(report) = soon(reports.recv()).await {
         let report = report.expect("the scan goes on");

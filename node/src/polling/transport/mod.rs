@@ -17,7 +17,7 @@ use protocol::exchange::Timing;
 use raft_store::state::registry::{Endpoint, LineSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_serial::SerialStream;
 
 use crate::config;
@@ -136,6 +136,23 @@ impl Channel {
             Ok(count) => count?,
         };
         Ok(self.piece.get(..count).unwrap_or_default())
+    }
+
+    /// Listens until nobody can still be answering; how many bytes came that somebody else may have asked for. A unit is
+    /// spoken to by its line alone, so what it says meanwhile is waited past: else its heartbeats would hold the line.
+    pub(super) async fn listen(&mut self, quiet: Duration, heard: impl Fn(&[u8])) -> io::Result<usize> {
+        let is_shared = !matches!(self.wire, Wire::Unit { .. });
+        let end = Instant::now() + quiet;
+        loop {
+            let bytes = self.read(end.saturating_duration_since(Instant::now())).await?;
+            heard(bytes);
+            if is_shared || bytes.is_empty() {
+                return Ok(bytes.len());
+            }
+            if Instant::now() >= end {
+                return Ok(0);
+            }
+        }
     }
 
     /// How long the line may be quiet inside a frame, where that can be seen: a gateway or unit cuts as it likes. The
