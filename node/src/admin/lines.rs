@@ -93,9 +93,7 @@ impl Lines for Admin {
         let (caller, mut wanted) = (caller(&request), request.into_inner());
         let state = self.read().await?.state;
         let seat = Seat::of(&state, &wanted.name)?;
-        if wanted.methods.is_empty() {
-            wanted.methods = scans::methods(&state, seat.line);
-        }
+        wanted.methods = scans::methods(&state, seat.line, &wanted.methods).map_err(Status::invalid_argument)?;
         let admin = self.clone();
         self.watch(move |feed| admin.feed_scan(feed, seat, wanted, caller)).map(Response::new)
     }

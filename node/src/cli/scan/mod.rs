@@ -37,7 +37,8 @@ Methods:
   modbus     one unit after the other: one register is read, any answer tells of a slave
 
 Where no method is named, those of the dialects of the line's meters are used; on a line without meters cjt188,
-secondary, primary. The line's polls and commands go first, between probes. Ctrl-C ends the scan.
+secondary, primary; over Modbus TCP modbus, and no other. The line's polls and commands go first, between probes.
+Ctrl-C ends the scan.
 
 Exit code 0 only where everything was looked at.";
 
