@@ -40,7 +40,7 @@ fuzz_target!(|bytes: &[u8]| {
         match talk.poll() {
             Step::Send(_) => {}
             Step::Await(_) => match pieces.next() {
-                Some(piece) => talk.handle_bytes(piece),
+                Some(piece) => talk.handle_bytes(piece, std::time::Duration::ZERO),
                 None => talk.handle_timeout(),
             },
             Step::Done(_) => return,
