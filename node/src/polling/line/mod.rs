@@ -284,10 +284,7 @@ impl LineTask {
                 return Err(down.until.saturating_duration_since(Instant::now()));
             }
             (Ok(_), None) => Ok(0),
-            (Ok(channel), Some(quiet)) => channel.read(quiet).await.map(|bytes| {
-                voice.heard(bytes);
-                bytes.len()
-            }),
+            (Ok(channel), Some(quiet)) => channel.listen(quiet, |bytes| voice.heard(bytes)).await,
         };
         self.judge_quiet(heard)
     }

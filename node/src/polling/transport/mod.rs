@@ -17,7 +17,7 @@ use protocol::exchange::Timing;
 use raft_store::state::registry::{Endpoint, LineSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_serial::SerialStream;
 
 use crate::config;
@@ -136,6 +136,22 @@ impl Channel {
             Ok(count) => count?,
         };
         Ok(self.piece.get(..count).unwrap_or_default())
+    }
+
+    /// Waits until the line was quiet for `quiet`; or the first bytes of somebody who speaks on it, as many as came. What a
+    /// unit says for itself is nobody's speech. `heard` is shown every piece.
+    pub(super) async fn listen(&mut self, quiet: Duration, heard: impl Fn(&[u8])) -> io::Result<usize> {
+        let (words, until) = (self.words(), Instant::now() + quiet);
+        loop {
+            let piece = self.read(until.saturating_duration_since(Instant::now())).await?;
+            heard(piece);
+            if !piece.is_empty() && !Pattern::are_all(&words, piece) {
+                return Ok(piece.len());
+            }
+            if Instant::now() >= until {
+                return Ok(0);
+            }
+        }
     }
 
     /// How long the line may be quiet inside a frame, where that can be seen: a gateway or unit cuts as it likes. The
