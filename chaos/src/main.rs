@@ -50,7 +50,7 @@ enum Command {
 #[derive(Debug, Args)]
 struct FieldArgs {
     /// The field in words (TOML); instead of the numbers below
-    #[arg(long, conflicts_with_all = ["dir", "lines", "meters", "serial", "silent", "seed", "baud", "interval_s"])]
+    #[arg(long, conflicts_with_all = ["dir", "lines", "meters", "serial", "dialin", "call", "silent", "seed", "baud", "interval_s"])]
     config: Option<PathBuf>,
     /// Where lines.csv, meters.csv, ledger.jsonl and the ttyN links appear
     #[arg(long, required_unless_present = "config")]
@@ -64,6 +64,12 @@ struct FieldArgs {
     /// How many of the lines are pseudo-terminals; the others are TCP gateways
     #[arg(long, default_value_t = 0)]
     serial: u32,
+    /// How many of the lines, the last ones, are behind units that call the addresses of --call
+    #[arg(long, default_value_t = 0, requires = "call")]
+    dialin: u32,
+    /// An address that units call, one after another
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    call: Vec<std::net::SocketAddr>,
     /// How many meters never answer
     #[arg(long, default_value_t = 0)]
     silent: u32,
@@ -172,11 +178,16 @@ async fn serve(args: FieldArgs) -> Result<ExitCode> {
 }
 
 fn numbers(args: &FieldArgs) -> Result<Numbers> {
-    let FieldArgs { lines, meters, serial, silent, seed, baud, interval_s, .. } = *args;
+    let FieldArgs { lines, meters, serial, dialin, silent, seed, baud, interval_s, .. } = *args;
     ensure!(serial <= lines, "--serial {serial} is more than --lines {lines}");
+    ensure!(
+        dialin <= lines - serial,
+        "--dialin {dialin} is more than what --serial {serial} leaves of --lines {lines}"
+    );
     ensure!(silent <= meters, "--silent {silent} is more than --meters {meters}");
     let dir = args.dir.clone().context("--dir is needed")?;
-    Ok(Numbers { dir, lines, meters, serial, silent, baud, interval_s, seed })
+    let call = args.call.clone();
+    Ok(Numbers { dir, lines, meters, serial, dialin, call, silent, baud, interval_s, seed })
 }
 
 fn announce(field: &Field) -> Result<()> {

@@ -21,8 +21,18 @@ use tokio::time::timeout;
 const TIMING: Timing = Timing { baud: 38_400, extra: Duration::from_secs(5), repeats: 2 };
 
 async fn field(dir: &std::path::Path, lines: u32, meters: u32) -> Field {
-    let numbers =
-        Numbers { dir: dir.to_owned(), lines, meters, serial: 0, silent: 0, baud: TIMING.baud, interval_s: 1, seed: 3 };
+    let numbers = Numbers {
+        dir: dir.to_owned(),
+        lines,
+        meters,
+        serial: 0,
+        dialin: 0,
+        call: Vec::new(),
+        silent: 0,
+        baud: TIMING.baud,
+        interval_s: 1,
+        seed: 3,
+    };
     Field::open(&config(&numbers).unwrap()).await.unwrap()
 }
 

@@ -5,6 +5,8 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{bytes, target, telegrams, text};
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -40,7 +42,7 @@ fn converse(case: &Case, words: &[Pattern], repeats: u8, mut answers: impl FnMut
                 pending.reverse();
             }
             Step::Await(_) => match pending.pop() {
-                Some(piece) => talk.handle_bytes(&piece),
+                Some(piece) => talk.handle_bytes(&piece, Duration::ZERO),
                 None => talk.handle_timeout(),
             },
             Step::Done(answer) => return answer,
@@ -226,7 +228,7 @@ fn an_acknowledgement_inside_a_word_of_the_unit_is_not_the_meters() {
                     pending = if resets { vec![0xE5] } else { said.to_vec() };
                 }
                 Step::Await(_) if pending.is_empty() => talk.handle_timeout(),
-                Step::Await(_) => talk.handle_bytes(&std::mem::take(&mut pending)),
+                Step::Await(_) => talk.handle_bytes(&std::mem::take(&mut pending), Duration::ZERO),
                 Step::Done(answer) => return answer,
             }
         }
@@ -275,7 +277,7 @@ fn a_modbus_answer_with_a_heartbeat_inside_is_read() {
                     }
                 }
                 Step::Await(_) if pending.is_empty() => talk.handle_timeout(),
-                Step::Await(_) => talk.handle_bytes(&std::mem::take(&mut pending)),
+                Step::Await(_) => talk.handle_bytes(&std::mem::take(&mut pending), Duration::ZERO),
                 Step::Done(answer) => break answer,
             }
         }
@@ -318,5 +320,38 @@ proptest! {
         if spoken.is_empty() {
             prop_assert_eq!(&answer, &case.truth);
         }
+    }
+}
+
+#[test]
+fn heartbeats_that_come_more_often_than_a_meter_may_think_do_not_keep_it_awaited() {
+    let every = Duration::from_secs(1);
+    for address in [Address::MbusPrimary(1), Address::Cjt188([0x11, 0x11, 0, 0x12, 0x34, 0x56, 0x78])] {
+        let mut target = target(address, 2);
+        target.timing.extra = Duration::from_secs(2);
+        let mut talk = Sifted::new(Exchange::read(&target), words(&["FE"]));
+        let (mut now, mut last, mut beat) = (Duration::ZERO, Duration::ZERO, every / 2);
+        loop {
+            match talk.poll() {
+                Step::Send(_) => last = now,
+                Step::Await(wait) if last + wait > beat => {
+                    now = beat;
+                    talk.handle_bytes(&[0xFE], now - last);
+                    (last, beat) = (now, beat + every);
+                }
+                Step::Await(wait) => {
+                    now = last + wait;
+                    last = now;
+                    talk.handle_timeout();
+                }
+                Step::Done(answer) => {
+                    assert!(matches!(answer, Answer::Lost(_)), "{answer:?}");
+                    break;
+                }
+            }
+            assert!(now < Duration::from_secs(60), "{address:?} is awaited for ever");
+        }
+        // It was asked three times, and waited for each time for at most twice its time and a heartbeat.
+        assert!(now > Duration::from_secs(6) && now < Duration::from_secs(25), "{now:?}");
     }
 }

@@ -32,9 +32,14 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a new cluster of `count` nodes with its files in `dir`.
     pub async fn start(hearth: &Path, dir: &Path, count: u8) -> Result<Self> {
+        Self::start_with(hearth, dir, &vec![String::new(); usize::from(count)]).await
+    }
+
+    /// The same, of as many nodes as there are settings of their own.
+    pub async fn start_with(hearth: &Path, dir: &Path, settings: &[String]) -> Result<Self> {
         let mut nodes: Vec<Process> = Vec::new();
-        for number in 1..=count {
-            let mut node = Process::new(hearth, dir, number)?;
+        for (number, more) in (1..).zip(settings) {
+            let mut node = Process::new(hearth, dir, number, more)?;
             match nodes.first() {
                 None => node.command("init", &["--cluster-name", "chaos"]).await?,
                 Some(first) => node.command("join", &["--peer", &first.address.to_string()]).await?,

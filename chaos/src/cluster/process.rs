@@ -44,14 +44,15 @@ pub struct Process {
 }
 
 impl Process {
-    /// Node number `number`, in a directory within `root`, not running yet.
-    pub fn new(hearth: &Path, root: &Path, number: u8) -> Result<Self> {
+    /// Node number `number`, in a directory within `root`, not running yet; `more` are settings of its own.
+    pub fn new(hearth: &Path, root: &Path, number: u8, more: &str) -> Result<Self> {
         let name = format!("n{number}");
         let dir = root.join(&name);
         std::fs::create_dir_all(&dir).with_context(|| format!("node directory {}", dir.display()))?;
-        let address = free_address(Ipv4Addr::new(127, 0, 0, FIRST_HOST + number))?;
+        let address = free_address(number)?;
         let config = dir.join("hearth.toml");
-        std::fs::write(&config, settings(&name, &dir, address)).with_context(|| format!("{}", config.display()))?;
+        let text = settings(&name, &dir, address) + more;
+        std::fs::write(&config, text).with_context(|| format!("{}", config.display()))?;
         let endpoint = Endpoint::from_shared(format!("http://{address}")).context("a node's address")?;
         let channel = endpoint.connect_timeout(CONNECT_LIMIT).tcp_nodelay(true).connect_lazy();
         Ok(Self { name, address, hearth: hearth.to_owned(), config, channel, child: None })
@@ -112,9 +113,13 @@ impl Process {
 
     /// Its status: its own view, or the cluster's; none while it cannot say.
     pub async fn status(&self, local: bool) -> Option<StatusReply> {
-        let mut client = ClusterClient::new(self.channel.clone());
         let request = StatusRequest { local, digest: false };
-        Some(timeout(STATUS_LIMIT, client.status(request)).await.ok()?.ok()?.into_inner())
+        Some(timeout(STATUS_LIMIT, self.cluster().status(request)).await.ok()?.ok()?.into_inner())
+    }
+
+    /// Asks it of the cluster.
+    pub fn cluster(&self) -> ClusterClient<Channel> {
+        ClusterClient::new(self.channel.clone())
     }
 
     /// Asks it of commands.
@@ -133,8 +138,9 @@ impl Process {
     }
 }
 
-/// A free port of `host`.
-fn free_address(host: Ipv4Addr) -> Result<SocketAddr> {
+/// A free port of node number `number`'s own address, by which the ledger names it.
+pub fn free_address(number: u8) -> Result<SocketAddr> {
+    let host = Ipv4Addr::new(127, 0, 0, FIRST_HOST + number);
     let listener = TcpListener::bind((host, 0)).with_context(|| format!("a port of {host}"))?;
     listener.local_addr().context("listener's own address")
 }

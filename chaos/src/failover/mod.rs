@@ -98,7 +98,9 @@ fn field_config(options: &Options, dir: &Path) -> Result<Config> {
     let Options { lines, meters, seed, .. } = *options;
     let serial = lines.div_ceil(LINES_PER_TERMINAL);
     let dir = dir.join("field");
-    generate::config(&Numbers { dir, lines, meters, serial, silent: 0, baud: BAUD, interval_s: INTERVAL_S, seed })
+    let (dialin, call) = (0, Vec::new());
+    let (silent, baud, interval_s) = (0, BAUD, INTERVAL_S);
+    generate::config(&Numbers { dir, lines, meters, serial, dialin, call, silent, baud, interval_s, seed })
 }
 
 /// All runs, on a cluster that is gone after. A cluster that cannot be set up is an error, anything later a failure.

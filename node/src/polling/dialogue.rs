@@ -81,8 +81,8 @@ impl Talk for Sifted {
         }
     }
 
-    fn handle_bytes(&mut self, bytes: &[u8], _waited: Duration) {
-        Self::handle_bytes(self, bytes);
+    fn handle_bytes(&mut self, bytes: &[u8], waited: Duration) {
+        Self::handle_bytes(self, bytes, waited);
     }
 
     fn handle_timeout(&mut self) {

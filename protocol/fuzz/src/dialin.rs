@@ -58,7 +58,7 @@ fn sift(bytes: &[u8]) {
         match talk.poll() {
             Step::Send(_) => {}
             Step::Await(_) => match pieces.next() {
-                Some(piece) => talk.handle_bytes(piece),
+                Some(piece) => talk.handle_bytes(piece, Duration::ZERO),
                 None => talk.handle_timeout(),
             },
             Step::Done(_) => return,

@@ -157,6 +157,19 @@ impl Pattern {
         if bytes.len() < self.places.len() { Fit::Partial } else { Fit::Whole }
     }
 
+    /// Whether `bytes` are nothing but `words`, one after another.
+    pub fn are_all(words: &[Self], bytes: &[u8]) -> bool {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let word = words.iter().find(|word| !word.is_empty() && word.fit(rest) == Fit::Whole);
+            match word.and_then(|word| rest.get(word.len()..)) {
+                Some(after) => rest = after,
+                None => return false,
+            }
+        }
+        true
+    }
+
     /// The unit's id in `bytes`, which fit; letters are capitals.
     pub fn id(&self, bytes: &[u8]) -> Option<String> {
         let Id { start, length, is_text } = self.id?;
@@ -230,6 +243,18 @@ mod tests {
         assert_eq!(sim.fit(b"\xAA\x02"), Fit::No);
         assert_eq!(sim.fit(b"\xAA\x01ab\x0Drest"), Fit::Whole);
         assert_eq!(sim.id(b"\xAA\x01ab\x0D").as_deref(), Some("AB"));
+    }
+
+    #[test]
+    fn words_one_after_another_are_told_from_anything_else() {
+        let words = [pattern("FE"), pattern("'ping'")];
+        for said in [&b""[..], b"\xFE", b"ping\xFEping"] {
+            assert!(Pattern::are_all(&words, said), "{said:02X?}");
+        }
+        for other in [&b"pin"[..], b"\xFE\x68", b"\xE5"] {
+            assert!(!Pattern::are_all(&words, other), "{other:02X?}");
+        }
+        assert!(!Pattern::are_all(&[], b"\xFE"));
     }
 
     #[test]

@@ -17,8 +17,11 @@
 //! contradicts it is seen as a contradiction. That matters: an 8-bit sum does not see **which** of two FE was left out.
 //! What is left is what a checksum leaves on any line, and more than [`AT_ONCE`] words inside one answer.
 //!
+//! Words that come while an answer is awaited do not keep it awaited: a unit that says them more often than a meter may
+//! think would keep the line for ever. Only the first may be the beginning of the answer, and is waited past.
+//!
 //! Promises: bounded: at most [`PLACES`] words are considered, else none is; without words nothing is copied. Refuses:
-//! changing what the exchange sends, or when it gives up.
+//! changing what the exchange sends; a clock: it is told how long was waited.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -46,13 +49,15 @@ pub struct Sifted {
     /// The exchange as it was when the question had been asked, and what was heard since.
     asked: Option<(Exchange, Vec<u8>)>,
     settling: bool,
+    /// Since words came that may have been the beginning of an answer: what was waited of the time for it.
+    waited: Option<Duration>,
 }
 
 impl Sifted {
     /// `exchange`, into whose answers `words` may be said.
     pub fn new(exchange: Exchange, mut words: Vec<Pattern>) -> Self {
         words.retain(|word| !word.is_empty());
-        Self { exchange, words, asked: None, settling: false }
+        Self { exchange, words, asked: None, settling: false, waited: None }
     }
 
     /// From now on these may be said into answers.
@@ -67,14 +72,20 @@ impl Sifted {
             return Step::Await(SETTLE);
         }
         let step = self.exchange.poll();
+        if let Step::Await(wait) = step {
+            return Step::Await(wait.saturating_sub(self.waited.unwrap_or_default()));
+        }
+        self.waited = None;
         if matches!(step, Step::Send(_)) && !self.words.is_empty() {
             self.asked = Some((self.exchange.clone(), Vec::new()));
         }
         step
     }
 
-    /// Bytes came.
-    pub fn handle_bytes(&mut self, bytes: &[u8]) {
+    /// Bytes came, `waited` after the last ones were sent or came.
+    pub fn handle_bytes(&mut self, bytes: &[u8], waited: Duration) {
+        let is_said = Pattern::are_all(&self.words, bytes);
+        self.waited = is_said.then(|| self.waited.map_or(Duration::ZERO, |before| before.saturating_add(waited)));
         if let Some((_, heard)) = &mut self.asked {
             heard.extend_from_slice(bytes);
             if heard.len() > MOST_HEARD {
@@ -101,6 +112,7 @@ impl Sifted {
 
     /// The time of the last [`Step::Await`] passed.
     pub fn handle_timeout(&mut self) {
+        self.waited = None;
         let settling = std::mem::take(&mut self.settling);
         let Some((asked, heard)) = self.asked.take() else { return self.exchange.handle_timeout() };
         let ways = self.ways(&asked, &heard);

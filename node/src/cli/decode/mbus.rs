@@ -141,7 +141,7 @@ fn makers(bytes: &[u8], more_follow: bool) -> Json {
 }
 
 fn record(record: &Record, raw: &[u8]) -> Json {
-    let said = record.notes.iter().filter(|note| note.is_error()).last();
+    let said = record.notes.iter().rfind(|note| note.is_error());
     let error = matches!(record.value, Value::Invalid)
         .then(|| said.map_or_else(|| "invalid value".to_owned(), |note| note.to_string()));
     Json::Object(vec![

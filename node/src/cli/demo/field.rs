@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub(super) struct Size {
     pub(super) meters: u32,
     /// How many of the lines are serial ports.
     pub(super) serial: u32,
+    /// How many of them are behind units that call.
+    pub(super) dialin: u32,
     /// From slot to slot, seconds.
     pub(super) interval_s: u32,
     /// Of all physics.
@@ -86,13 +89,15 @@ impl Field {
         Ledger { file: self.dir.join("ledger.jsonl") }
     }
 
-    /// Starts it and waits until every line is served.
-    pub(super) async fn start(&mut self, size: Size) -> Result<()> {
+    /// Starts it and waits until every line is served; its units call `calls` in turn.
+    pub(super) async fn start(&mut self, size: Size, calls: &[SocketAddr]) -> Result<()> {
         let mut args: Vec<OsString> = vec!["field".into(), "--dir".into(), self.dir.clone().into()];
         let numbers = [("--lines", size.lines), ("--meters", size.meters), ("--serial", size.serial)];
-        for (flag, number) in numbers.into_iter().chain([("--baud", 9600), ("--interval-s", size.interval_s)]) {
+        let more = [("--dialin", size.dialin), ("--baud", 9600), ("--interval-s", size.interval_s)];
+        for (flag, number) in numbers.into_iter().chain(more) {
             args.extend([flag.into(), number.to_string().into()]);
         }
+        args.extend(calls.iter().flat_map(|call| ["--call".into(), call.to_string().into()]));
         args.extend(["--seed".into(), size.seed.to_string().into()]);
         let log = self.dir.join("log");
         let program = Program { name: "chaos field".to_owned(), path: self.chaos.clone(), args, log };

@@ -72,6 +72,9 @@ pub(crate) struct Args {
     /// How many of the lines are serial ports (pseudo-terminals); the others are TCP gateways
     #[arg(long, default_value_t = 10)]
     serial: u32,
+    /// How many of the others, at most, are behind units that call the nodes instead
+    #[arg(long, default_value_t = 4)]
+    dialin: u32,
     /// Seconds from reading to reading of one meter
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     interval_s: u32,
@@ -141,12 +144,13 @@ fn drive(args: Args) -> Result<Drive> {
 }
 
 fn plan(args: &Args) -> Result<Plan> {
-    let Args { nodes, lines, meters, serial, interval_s, seed, .. } = *args;
+    let Args { nodes, lines, meters, serial, dialin, interval_s, seed, .. } = *args;
     if serial > lines {
         bail!("--serial {serial} is more than --lines {lines}");
     }
     let binary = std::env::current_exe().context("this program's own file")?;
-    Ok(Plan { binary, nodes: usize::from(nodes), field: Size { lines, meters, serial, interval_s, seed } })
+    let dialin = dialin.min(lines - serial);
+    Ok(Plan { binary, nodes: usize::from(nodes), field: Size { lines, meters, serial, dialin, interval_s, seed } })
 }
 
 /// Drives the demo to its end; the inner result is how the driving went.

@@ -5,8 +5,8 @@
 //!   kill -9 --> its data stays --> restart: hearth serve again
 //! ```
 //!
-//! Promises: node N is `node-N` everywhere and speaks on TCP lines from 127.0.0.(10+N), so that the simulated meters can
-//! tell who speaks; a node that ends unasked is noticed. Refuses: deciding which node is killed.
+//! Promises: node N is `node-N` everywhere, speaks on TCP lines from 127.0.0.(10+N) and is called there by units, so that
+//! the simulated meters can tell who speaks; a node that ends unasked is noticed. Refuses: deciding which node is killed.
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -18,7 +18,7 @@ use anyhow::{Context as _, Result, bail};
 use super::place::Place;
 use super::processes::{Process, Program};
 use super::roster::{Roster, Row};
-use crate::config::{Config, Membership, Mysql, Node as Identity, Polling};
+use crate::config::{Config, DialIn, Membership, Mysql, Node as Identity, Polling};
 
 /// For `hearth init` and `hearth join`.
 const ADMIT_LIMIT: Duration = Duration::from_secs(60);
@@ -47,6 +47,8 @@ pub(super) struct Nodes {
     database_url: String,
     roster: Roster,
     all: Vec<Node>,
+    /// Where every node is called by units, at its own address.
+    units: u16,
 }
 
 impl Node {
@@ -79,7 +81,19 @@ fn twin(program: &Program) -> String {
     std::iter::once(file).chain(args).collect::<Vec<_>>().join(" ")
 }
 
-fn settings(name: &str, address: SocketAddr, data_dir: PathBuf, voice: IpAddr, database_url: &str) -> Config {
+/// From where node `number` speaks.
+fn voice(number: usize) -> Option<IpAddr> {
+    let host = u8::try_from(number).ok().filter(|_| number <= NODES_MAX)? + 10;
+    Some(IpAddr::V4(Ipv4Addr::new(127, 0, 0, host)))
+}
+
+/// Eight digits and a phone number, then FE from time to time: what the demo's units say.
+fn dialin(listen: SocketAddr) -> Result<DialIn> {
+    let text = format!("listen = \"{listen}\"\nregister = [\"{{id:8d}}{{phone:11d}}\"]\nheartbeat = [\"FE\"]");
+    toml::from_str(&text).context("the port for units")
+}
+
+fn settings(name: &str, address: SocketAddr, data_dir: PathBuf, units: DialIn, database_url: &str) -> Config {
     Config {
         node: Identity {
             name: name.to_owned(),
@@ -94,8 +108,8 @@ fn settings(name: &str, address: SocketAddr, data_dir: PathBuf, voice: IpAddr, d
         lease: Default::default(),
         membership: Membership { stable_for: STABLE_FOR, ..Default::default() },
         assigner: Default::default(),
-        polling: Polling { source: Some(voice), ..Default::default() },
-        dialin: Default::default(),
+        polling: Polling { source: Some(units.listen.ip()), ..Default::default() },
+        dialin: vec![units],
         units: Default::default(),
         spool: Default::default(),
         commands: Default::default(),
@@ -107,8 +121,13 @@ fn settings(name: &str, address: SocketAddr, data_dir: PathBuf, voice: IpAddr, d
 
 impl Nodes {
     /// None yet; each will be `binary` and write to the database.
-    pub(super) fn new(binary: PathBuf, database_url: String, roster: Roster) -> Self {
-        Self { binary, database_url, roster, all: Vec::new() }
+    pub(super) fn new(binary: PathBuf, database_url: String, roster: Roster, units: u16) -> Self {
+        Self { binary, database_url, roster, all: Vec::new(), units }
+    }
+
+    /// Where units call the first `count` nodes.
+    pub(super) fn calls(&self, count: usize) -> Vec<SocketAddr> {
+        (1..=count).filter_map(voice).map(|voice| SocketAddr::new(voice, self.units)).collect()
     }
 
     /// Every node, in the order in which they were added.
@@ -120,14 +139,14 @@ impl Nodes {
     /// the command line that did it.
     pub(super) async fn admit(&mut self, place: &Place, peer: Option<SocketAddr>) -> Result<(String, String)> {
         let number = self.all.len() + 1;
-        let Some(host) = u8::try_from(number).ok().filter(|_| number <= NODES_MAX).map(|number| number + 10) else {
+        let Some(voice) = voice(number) else {
             bail!("the demo has {NODES_MAX} nodes already: each needs an address of its own");
         };
         let name = format!("node-{number}");
         let dir = place.folder(&name)?;
         let address = place.free_address()?;
-        let voice = IpAddr::V4(Ipv4Addr::new(127, 0, 0, host));
-        let settings = settings(&name, address, dir.join("data"), voice, &self.database_url);
+        let units = dialin(SocketAddr::new(voice, self.units))?;
+        let settings = settings(&name, address, dir.join("data"), units, &self.database_url);
         let node = Node { name: name.clone(), address, dir, process: None };
         let text = toml::to_string(&settings).context("the settings of a node")?;
         std::fs::write(node.config(), text).with_context(|| format!("{}", node.config().display()))?;
@@ -210,10 +229,11 @@ mod tests {
     #[test]
     fn the_settings_of_a_demo_node_are_accepted_by_the_node() {
         let dir = tempfile::tempdir().expect("a directory");
-        let voice = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 11));
+        let voice = voice(1).expect("the first");
+        let units = dialin(SocketAddr::new(voice, 20_002)).expect("a port for units");
         let address = SocketAddr::from(([127, 0, 0, 1], 20_001));
         let settings =
-            settings("node-1", address, dir.path().join("data"), voice, "mysql://hearth:x@127.0.0.1:1/hearth");
+            settings("node-1", address, dir.path().join("data"), units, "mysql://hearth:x@127.0.0.1:1/hearth");
         let file = dir.path().join("config.toml");
         std::fs::write(&file, toml::to_string(&settings).expect("text")).expect("a file");
         let read = Config::load(&file).expect("accepted settings");

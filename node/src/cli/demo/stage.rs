@@ -66,7 +66,8 @@ impl Stage {
         let roster = Roster::default();
         let console = Console::new(roster.clone());
         let (mut field, mut database) = (Field::plan(&place)?, Database::plan(&place)?);
-        let mut nodes = Nodes::new(plan.binary.clone(), database.url(), roster.clone());
+        let mut nodes = Nodes::new(plan.binary.clone(), database.url(), roster.clone(), place.free_address()?.port());
+        let calls = nodes.calls(plan.nodes);
         let stop = CancellationToken::new();
         let view = Watcher::new(console.clone(), teller.clone()).start(stop.clone());
         let _watching = stop.drop_guard();
@@ -79,7 +80,7 @@ impl Stage {
             },
             async {
                 let size = plan.field;
-                tokio::try_join!(field.start(size), found(&mut nodes, plan.nodes, &place, &console, &teller))?;
+                tokio::try_join!(field.start(size, &calls), found(&mut nodes, plan.nodes, &place, &console, &teller))?;
                 teller.tell(format!("the simulated field is ready: {} lines, {} meters", size.lines, size.meters));
                 console.import_lines(field.lines()?).await?;
                 console.import_meters(field.meters()?).await?;

@@ -385,6 +385,29 @@ async fn twins_behind_a_unit_are_each_read_at_their_own_address_and_by_the_profi
 }
 
 #[tokio::test]
+async fn a_line_taken_from_a_dead_node_is_read_though_its_unit_beats_while_it_is_listened_to() {
+    let mut rig = Rig::new(|_| {}).with_lease();
+    let (address, _stop) = with_units(&rig).await;
+    let line = rig.town.add_line(Endpoint::DialIn { unit: "12345678".to_owned() }, |_| {});
+    has_line(&rig, "12345678", line);
+    let meter = rig.town.add_meter(line, Address::MbusPrimary(1), 1);
+    rig.town.assign(line, ME);
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(b"12345678").unwrap();
+    let mut beats = stream.try_clone().unwrap();
+    thread::spawn(move || {
+        while beats.write_all(&[0xFE]).is_ok() {
+            thread::sleep(Duration::from_millis(150));
+        }
+    });
+    thread::spawn(move || answers(stream, |request| mbus(request, 4711)));
+    until(|| rig.metrics.report().units_connected > 0).await;
+    rig.start();
+    let record = rig.record(|r| r.meter == meter.0 && is_reading(r)).await;
+    assert_eq!(value(&record, ENERGY), Some(4_711 * 3_600_000));
+}
+
+#[tokio::test]
 async fn slots_of_a_unit_that_is_not_connected_are_missed_in_these_words() {
     let mut rig = Rig::new(|_| {}).with_lease();
     let line = rig.town.add_line(Endpoint::DialIn { unit: "12345678".to_owned() }, |_| {});

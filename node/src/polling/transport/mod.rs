@@ -138,18 +138,17 @@ impl Channel {
         Ok(self.piece.get(..count).unwrap_or_default())
     }
 
-    /// Listens until nobody can still be answering; how many bytes came that somebody else may have asked for. A unit is
-    /// spoken to by its line alone, so what it says meanwhile is waited past: else its heartbeats would hold the line.
+    /// Waits until the line was quiet for `quiet`; or the first bytes of somebody who speaks on it, as many as came. What a
+    /// unit says for itself is nobody's speech. `heard` is shown every piece.
     pub(super) async fn listen(&mut self, quiet: Duration, heard: impl Fn(&[u8])) -> io::Result<usize> {
-        let is_shared = !matches!(self.wire, Wire::Unit { .. });
-        let end = Instant::now() + quiet;
+        let (words, until) = (self.words(), Instant::now() + quiet);
         loop {
-            let bytes = self.read(end.saturating_duration_since(Instant::now())).await?;
-            heard(bytes);
-            if is_shared || bytes.is_empty() {
-                return Ok(bytes.len());
+            let piece = self.read(until.saturating_duration_since(Instant::now())).await?;
+            heard(piece);
+            if !piece.is_empty() && !Pattern::are_all(&words, piece) {
+                return Ok(piece.len());
             }
-            if Instant::now() >= end {
+            if Instant::now() >= until {
                 return Ok(0);
             }
         }
