@@ -226,6 +226,30 @@ fn once_meters_were_timed_nobody_is_waited_for_as_long_as_the_line_allows() {
 }
 
 #[test]
+fn once_answers_were_whole_several_at_once_are_over_after_a_pause_and_not_after_the_longest_frame() {
+    let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: 0 };
+    let (mut bus, mut search) = (Bus::of(scattered(3, 40)), Search::new(ALL, timing, 10_000));
+    let (mut pending, mut is_heard, mut ends) = (Vec::new(), false, Vec::new());
+    let found = loop {
+        match search.poll() {
+            Turn::Send(request) => (pending, is_heard) = (bus.handle(&request), false),
+            Turn::Await(_) if !pending.is_empty() => {
+                is_heard = true;
+                search.handle_bytes(&std::mem::take(&mut pending), LATENCY);
+            }
+            Turn::Await(time) => {
+                ends.extend(is_heard.then_some(time));
+                search.handle_timeout();
+            }
+            Turn::Done(found) => break found,
+        }
+    };
+    assert_eq!(addresses(&found), expected(&bus));
+    let (first, last) = (ends.first().copied(), ends.last().copied());
+    assert!(first > Some(Duration::from_millis(200)) && last < Some(Duration::from_millis(120)), "{ends:?}");
+}
+
+#[test]
 fn a_line_of_noise_ends_the_search_within_its_probes() {
     let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: 1 };
     let mut search = Search::new(ALL, timing, 300);

@@ -24,6 +24,7 @@ pub mod octets;
 pub mod payload;
 pub(crate) mod primary;
 pub mod profile;
+mod quiet;
 mod reading;
 pub mod record;
 pub mod reply;

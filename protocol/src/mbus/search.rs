@@ -15,18 +15,16 @@ use std::time::Duration;
 use super::frame::{self, Frame, ci, control};
 use super::header::Header;
 use super::payload;
+use super::quiet::Quiet;
 use super::selection::Selection;
 use super::transaction::{Heard, Transaction, Turn};
 use crate::dialogue::{LineFault, Timing};
+use crate::probe::Pace;
 
 /// Digits of an identification, and of a fabrication number.
 const DIGITS: u8 = 8;
 /// A mask of eight any-digits.
 const ANY: u32 = 0xFFFF_FFFF;
-/// A line's extra time is cut to this many times the longest that a meter took.
-const HEADROOM: u32 = 3;
-/// How many answers must have been timed before.
-const TIMED_ENOUGH: u32 = 3;
 
 /// What a search brought.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -78,8 +76,8 @@ pub struct Search {
     asking: Asking,
     current: Transaction,
     found: Found,
-    slowest: Duration,
-    timed: u32,
+    pace: Pace,
+    quiet: Quiet,
     tries_hex: bool,
     is_over: bool,
 }
@@ -90,7 +88,7 @@ impl Search {
         let mask = Mask { id: within.id, fabrication: None };
         let current = Transaction::new(select(within, mask), timing);
         let found = Found { probes: 1, is_complete: true, ..Found::default() };
-        let (slowest, asking) = (Duration::ZERO, Asking::Probe(mask));
+        let (pace, quiet, asking) = (Pace::default(), Quiet::default(), Asking::Probe(mask));
         Self {
             within,
             timing,
@@ -99,8 +97,8 @@ impl Search {
             asking,
             current,
             found,
-            slowest,
-            timed: 0,
+            pace,
+            quiet,
             tries_hex: false,
             is_over: false,
         }
@@ -117,7 +115,10 @@ impl Search {
     pub fn poll(&mut self) -> Turn<Found> {
         while !self.is_over {
             match self.current.poll() {
-                Turn::Send(bytes) => return Turn::Send(bytes),
+                Turn::Send(bytes) => {
+                    self.quiet.asked();
+                    return Turn::Send(bytes);
+                }
                 Turn::Await(time) => return Turn::Await(time),
                 Turn::Done(heard) => self.handle(&heard),
             }
@@ -127,8 +128,8 @@ impl Search {
 
     /// Bytes came, `waited` after the last ones were sent or came.
     pub fn handle_bytes(&mut self, bytes: &[u8], waited: Duration) {
-        self.slowest = self.slowest.max(waited);
-        self.timed = self.timed.saturating_add(1);
+        self.pace.heard(waited);
+        self.quiet.heard(waited);
         self.current.handle_bytes(bytes);
     }
 
@@ -156,6 +157,9 @@ impl Search {
     }
 
     fn handle(&mut self, heard: &Heard) {
+        if matches!(heard, Heard::Reply { .. }) {
+            self.quiet.was_whole();
+        }
         match (self.asking, heard) {
             (Asking::Probe(_), Heard::Lost(LineFault::Silent)) => self.advance(),
             (Asking::Probe(mask), _) => self.ask(Asking::Read(mask)),
@@ -244,13 +248,9 @@ impl Search {
         };
         self.found.probes += u32::from(matches!(asking, Asking::Probe(_) | Asking::Confirm(..)));
         self.asking = asking;
-        self.current = Transaction::new(frame, Timing { extra: self.extra(), ..self.timing });
-    }
-
-    /// A line allowed seconds costs them at every silent probe: once meters were heard, as much as they take will do.
-    /// The standard's own answer time is never cut.
-    fn extra(&self) -> Duration {
-        if self.timed < TIMED_ENOUGH { self.timing.extra } else { self.timing.extra.min(self.slowest * HEADROOM) }
+        // The standard's own answer time is never cut.
+        let timing = Timing { extra: self.pace.cut(self.timing.extra), ..self.timing };
+        self.current = Transaction::new(frame, timing).with_quiet(self.quiet.end(timing));
     }
 }
 

@@ -13,6 +13,7 @@
 use std::time::Duration;
 
 use super::frame::{self, Frame, FrameFault, Scanner, control};
+use super::quiet::ANSWER_BEGUN;
 use crate::dialogue::{LineFault, Timing};
 
 /// The most bytes listened to for one request: a babbling line is not waited out.
@@ -67,13 +68,30 @@ pub struct Transaction {
     phase: Phase,
     scanner: Scanner,
     worst: LineFault,
+    /// After how long without bytes an answer under way is over; `None`: after the standard's time.
+    quiet: Option<Duration>,
 }
 
 impl Transaction {
     /// Asks `request`, at most `timing.repeats` times more.
     pub fn new(request: Frame, timing: Timing) -> Self {
         let (repeats, scanner) = (timing.repeats, Scanner::new());
-        Self { request, timing, repeats, repeated: false, phase: Phase::Speak, scanner, worst: LineFault::Silent }
+        Self {
+            request,
+            timing,
+            repeats,
+            repeated: false,
+            phase: Phase::Speak,
+            scanner,
+            worst: LineFault::Silent,
+            quiet: None,
+        }
+    }
+
+    /// The same where an answer under way is known to be over after so long without bytes.
+    #[must_use]
+    pub(super) fn with_quiet(self, quiet: Option<Duration>) -> Self {
+        Self { quiet, ..self }
     }
 
     /// What to do next.
@@ -176,7 +194,11 @@ impl Transaction {
     fn patience(&self) -> Duration {
         let spoken = self.request.encode().len();
         let bytes = if self.scanner.is_unfinished() { frame::LONGEST } else { spoken + ANSWER_CHARACTERS };
-        self.timing.characters(bytes) + ANSWER_FIXED + self.timing.extra
+        let patience = self.timing.characters(bytes) + ANSWER_FIXED + self.timing.extra;
+        match (&self.phase, self.quiet) {
+            (Phase::Listen { heard: ANSWER_BEGUN.. }, Some(quiet)) => patience.min(quiet),
+            _ => patience,
+        }
     }
 
     fn is_from_asked(&self, from: u8) -> bool {

@@ -1,0 +1,93 @@
+//! How long an answer may pause before it is over, learnt from the pauses that were seen.
+//!
+//! ```text
+//!   request ...... piece  piece  piece                | what two answer at once ends like this, too
+//!                       ^^ widest              |<---->|  3 x widest, 100 ms at least, and 33 bit times
+//! ```
+//!
+//! Promises: nothing is taken for an end before enough whole answers were heard, nor before more was heard than one's own
+//! echo and a little noise can be. Refuses: being longer than the standard's own patience.
+
+use std::time::Duration;
+
+use crate::dialogue::Timing;
+
+/// A pause in an answer is believed to be its end after this many times the widest in whole ones ...
+const HEADROOM: u32 = 3;
+/// ... and never before: gateways hand bytes on when they like.
+const LEAST: Duration = Duration::from_millis(100);
+/// Idle time after which a frame is over, 3 characters of 11 bits (EN 13757-2).
+const IDLE_CHARACTERS: usize = 3;
+/// How many answers must have been whole before.
+const WHOLE_ENOUGH: u32 = 3;
+/// So many bytes are an answer under way: longer than any selection that comes back as an echo.
+pub(super) const ANSWER_BEGUN: usize = 24;
+
+/// The pauses of a line.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Quiet {
+    widest: Duration,
+    whole: u32,
+    is_under_way: bool,
+}
+
+impl Quiet {
+    /// Something was asked: what comes next begins an answer.
+    pub(super) const fn asked(&mut self) {
+        self.is_under_way = false;
+    }
+
+    /// A piece came, `waited` after the question or the piece before.
+    pub(super) fn heard(&mut self, waited: Duration) {
+        if std::mem::replace(&mut self.is_under_way, true) {
+            self.widest = self.widest.max(waited);
+        }
+    }
+
+    /// The answer was whole.
+    pub(super) const fn was_whole(&mut self) {
+        self.whole = self.whole.saturating_add(1);
+    }
+
+    /// After how long without bytes an answer is over; `None` while too little is known.
+    pub(super) fn end(&self, timing: Timing) -> Option<Duration> {
+        let learnt = (self.widest * HEADROOM).max(LEAST);
+        (self.whole >= WHOLE_ENOUGH).then(|| learnt + timing.characters(IDLE_CHARACTERS) + timing.extra)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIMING: Timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: 0 };
+
+    fn after(pieces: &[u64]) -> Quiet {
+        let mut quiet = Quiet::default();
+        for _ in 0..WHOLE_ENOUGH {
+            quiet.asked();
+            quiet.heard(Duration::from_millis(900));
+            pieces.iter().for_each(|pause| quiet.heard(Duration::from_millis(*pause)));
+            quiet.was_whole();
+        }
+        quiet
+    }
+
+    #[test]
+    fn an_end_is_three_times_the_widest_pause_within_whole_answers_and_the_standards_idle_time() {
+        let idle = Duration::from_micros(13_750);
+        assert_eq!(after(&[18, 50, 18]).end(TIMING), Some(Duration::from_millis(150) + idle));
+        assert_eq!(after(&[]).end(TIMING), Some(LEAST + idle), "a gateway that hands on whole frames");
+        let extra = Duration::from_secs(2);
+        assert_eq!(after(&[]).end(Timing { extra, ..TIMING }), Some(LEAST + idle + extra), "a line allowed more time");
+    }
+
+    #[test]
+    fn nothing_is_an_end_before_enough_answers_were_whole() {
+        let mut quiet = Quiet::default();
+        for _ in 1..WHOLE_ENOUGH {
+            quiet.was_whole();
+        }
+        assert_eq!(quiet.end(TIMING), None);
+    }
+}
