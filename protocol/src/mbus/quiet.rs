@@ -2,31 +2,33 @@
 //!
 //! ```text
 //!   request ...... piece  piece  piece                | what two answer at once ends like this, too
-//!                       ^^ widest              |<---->|  3 x widest, 100 ms at least, and 33 bit times
+//!                       ^^ widest              |<---->|  2 x widest, 50 ms at least, and 33 bit times
 //! ```
 //!
 //! Promises: nothing is taken for an end before enough whole answers were heard, nor before more was heard than one's own
-//! echo and a little noise can be. Refuses: being longer than the standard's own patience.
+//! echo and a little noise can be; a pause counts once another was as long: one alone is a machine's hiccup. Refuses:
+//! being longer than the standard's own patience.
 
 use std::time::Duration;
 
 use crate::dialogue::Timing;
 
 /// A pause in an answer is believed to be its end after this many times the widest in whole ones ...
-const HEADROOM: u32 = 3;
+const HEADROOM: u32 = 2;
 /// ... and never before: gateways hand bytes on when they like.
-const LEAST: Duration = Duration::from_millis(100);
+const LEAST: Duration = Duration::from_millis(50);
 /// Idle time after which a frame is over, 3 characters of 11 bits (EN 13757-2).
 const IDLE_CHARACTERS: usize = 3;
 /// How many answers must have been whole before.
-const WHOLE_ENOUGH: u32 = 3;
+const WHOLE_ENOUGH: u32 = 8;
 /// So many bytes are an answer under way: longer than any selection that comes back as an echo.
 pub(super) const ANSWER_BEGUN: usize = 24;
 
 /// The pauses of a line.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Quiet {
-    widest: Duration,
+    /// The two longest, the longer one last.
+    widest: [Duration; 2],
     whole: u32,
     is_under_way: bool,
 }
@@ -40,7 +42,8 @@ impl Quiet {
     /// A piece came, `waited` after the question or the piece before.
     pub(super) fn heard(&mut self, waited: Duration) {
         if std::mem::replace(&mut self.is_under_way, true) {
-            self.widest = self.widest.max(waited);
+            let [second, first] = self.widest;
+            self.widest = [waited.min(first).max(second), first.max(waited)];
         }
     }
 
@@ -51,7 +54,7 @@ impl Quiet {
 
     /// After how long without bytes an answer is over; `None` while too little is known.
     pub(super) fn end(&self, timing: Timing) -> Option<Duration> {
-        let learnt = (self.widest * HEADROOM).max(LEAST);
+        let learnt = (self.widest[0] * HEADROOM).max(LEAST);
         (self.whole >= WHOLE_ENOUGH).then(|| learnt + timing.characters(IDLE_CHARACTERS) + timing.extra)
     }
 }
@@ -74,9 +77,14 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_three_times_the_widest_pause_within_whole_answers_and_the_standards_idle_time() {
+    fn an_end_is_twice_the_widest_pause_there_was_twice_and_the_standards_idle_time() {
         let idle = Duration::from_micros(13_750);
-        assert_eq!(after(&[18, 50, 18]).end(TIMING), Some(Duration::from_millis(150) + idle));
+        let mut quiet = after(&[18, 50, 18]);
+        assert_eq!(quiet.end(TIMING), Some(Duration::from_millis(100) + idle));
+        quiet.heard(Duration::from_millis(400));
+        assert_eq!(quiet.end(TIMING), Some(Duration::from_millis(100) + idle), "a hiccup");
+        quiet.heard(Duration::from_millis(70));
+        assert_eq!(quiet.end(TIMING), Some(Duration::from_millis(140) + idle));
         assert_eq!(after(&[]).end(TIMING), Some(LEAST + idle), "a gateway that hands on whole frames");
         let extra = Duration::from_secs(2);
         assert_eq!(after(&[]).end(Timing { extra, ..TIMING }), Some(LEAST + idle + extra), "a line allowed more time");

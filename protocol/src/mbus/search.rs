@@ -66,6 +66,27 @@ enum Asking {
     Reread(Mask, Header),
 }
 
+/// Whether a probe was answered by a meter: noise has the look of several acknowledgements at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    /// By an acknowledgement.
+    None,
+    /// By noise; where nobody is to be read then, the probe is made again.
+    Once,
+    /// By noise, again.
+    Twice,
+}
+
+impl Doubt {
+    const fn after(self, heard: &Heard) -> Self {
+        match (heard, self) {
+            (Heard::Ack, _) => Self::None,
+            (_, Self::None) => Self::Once,
+            (_, Self::Once | Self::Twice) => Self::Twice,
+        }
+    }
+}
+
 /// A search in progress.
 #[derive(Debug, Clone)]
 pub struct Search {
@@ -78,6 +99,7 @@ pub struct Search {
     found: Found,
     pace: Pace,
     quiet: Quiet,
+    doubt: Doubt,
     tries_hex: bool,
     is_over: bool,
 }
@@ -99,6 +121,7 @@ impl Search {
             found,
             pace,
             quiet,
+            doubt: Doubt::None,
             tries_hex: false,
             is_over: false,
         }
@@ -162,7 +185,14 @@ impl Search {
         }
         match (self.asking, heard) {
             (Asking::Probe(_), Heard::Lost(LineFault::Silent)) => self.advance(),
-            (Asking::Probe(mask), _) => self.ask(Asking::Read(mask)),
+            (Asking::Probe(mask), heard) => {
+                self.doubt = self.doubt.after(heard);
+                self.ask(Asking::Read(mask));
+            }
+            (Asking::Read(mask), Heard::Lost(LineFault::Silent)) if self.doubt == Doubt::Once => {
+                self.probe(mask);
+                self.doubt = Doubt::Once;
+            }
             (Asking::Read(mask), heard) => match self.sender(heard) {
                 Some(header) => self.ask(Asking::Confirm(mask, header)),
                 None => self.descend(mask),
@@ -232,6 +262,7 @@ impl Search {
             (self.is_over, self.found.is_complete) = (true, false);
             return;
         }
+        self.doubt = Doubt::None;
         self.ask(Asking::Probe(mask));
     }
 
