@@ -23,9 +23,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use protocol::api::admin::{FoundMeter, ScanLineRequest, ScanReport};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
-use crate::cluster::{Cluster, LOOK_EVERY};
+use crate::cluster::Cluster;
 use crate::efficiency;
 use crate::field::Field;
 use crate::field::config::{Config, LineConfig};
@@ -68,9 +68,8 @@ pub async fn run(options: &Options, dir: &Path) -> Result<Report> {
     let config = config(options, dir).completed()?;
     let field = Field::open(&config).await?;
     let cluster = Cluster::start(&options.hearth, dir, 1).await?;
-    let lines = config.lines.iter().map(|line| LineConfig { named: Vec::new(), ..line.clone() }).collect();
-    cluster.import(&Config { lines, ..config.clone() }, field.endpoints()).await?;
-    until_held(&cluster).await?;
+    cluster.import_lines(&config, field.endpoints()).await?;
+    cluster.until_held(HELD_LIMIT).await?;
     let (told, found) = search(&cluster).await?;
     drop(cluster);
     field.close().await?;
@@ -98,18 +97,6 @@ fn config(options: &Options, dir: &Path) -> Config {
         repeats: 2,
         valve_travel_ms: 3000,
         lines: vec![line],
-    }
-}
-
-async fn until_held(cluster: &Cluster) -> Result<()> {
-    let end = Instant::now() + HELD_LIMIT;
-    loop {
-        let lines = cluster.lines().await.unwrap_or_default();
-        if lines.iter().any(|line| line.node > 0) {
-            return Ok(());
-        }
-        ensure!(Instant::now() < end, "the line is not held within {HELD_LIMIT:?}: see the node's log");
-        sleep(LOOK_EVERY).await;
     }
 }
 
