@@ -16,7 +16,8 @@ use super::frame::{self, Frame, ci, control};
 use super::header::Header;
 use super::payload;
 use super::quiet::Quiet;
-use super::selection::Selection;
+use super::selection::{Selection, digits_match};
+use super::telegram::Telegram;
 use super::transaction::{Heard, Transaction, Turn};
 use crate::dialogue::{LineFault, Timing};
 use crate::probe::Pace;
@@ -29,7 +30,8 @@ const ANY: u32 = 0xFFFF_FFFF;
 /// What a search brought.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Found {
-    /// The meters, in the order they were found, with the fabrication number where it took one to tell them apart.
+    /// The meters, in the order they were found, with the fabrication number where it took one to tell them apart: the
+    /// one it says, or the digits it took.
     pub meters: Vec<(Header, Option<u32>)>,
     /// Selections behind which someone is who cannot be read alone.
     pub unresolved: Vec<Selection>,
@@ -199,7 +201,7 @@ impl Search {
             },
             (Asking::Confirm(mask, header), Heard::Ack) => self.ask(Asking::Reread(mask, header)),
             (Asking::Reread(mask, header), heard) if self.sender(heard).is_some_and(|again| is_same(again, header)) => {
-                self.keep(header, mask.fabrication);
+                self.keep(header, mask.fabrication.map(|asked| said_number(heard, asked).unwrap_or(asked)));
                 self.advance();
             }
             (Asking::Confirm(mask, _) | Asking::Reread(mask, _), _) => self.descend(mask),
@@ -305,8 +307,16 @@ impl Mask {
 }
 
 /// The highest place that holds an any-digit.
-fn free_place(mask: u32) -> Option<u8> {
+pub(super) fn free_place(mask: u32) -> Option<u8> {
     (0..DIGITS).rev().find(|place| mask >> (4 * place) & 0xF == 0xF)
+}
+
+/// The fabrication number a meter says in its answer, where it is one that was `asked` for.
+fn said_number(heard: &Heard, asked: u32) -> Option<u32> {
+    let Heard::Reply { ci, data } = heard else { return None };
+    let said = Telegram::whole(*ci, data)?.fabrication()?;
+    let digits = u32::from_str_radix(&format!("{said:08}"), 16).ok()?;
+    digits_match(asked, digits).then_some(digits)
 }
 
 /// The access number and the status may change from one answer to the next.

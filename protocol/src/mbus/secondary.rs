@@ -10,7 +10,8 @@
 use std::time::Duration;
 
 use super::frame::ci;
-use super::search::Search;
+use super::header::Header;
+use super::search::{Search, free_place};
 use super::selection::Selection;
 use super::transaction::Turn;
 use crate::dialogue::{LineFault, Timing};
@@ -61,9 +62,9 @@ impl Secondary {
 
     pub(crate) fn take_seen(&mut self) -> Vec<Sighting> {
         let found = self.search.found();
-        let meters = found.meters.iter().skip(self.told_meters).map(|(header, _)| Sighting {
+        let meters = found.meters.iter().skip(self.told_meters).map(|(header, number)| Sighting {
             identity: Some(*header),
-            ..Sighting::at(Method::Secondary, header.address())
+            ..Sighting::at(Method::Secondary, address(*header, *number))
         });
         let unresolved = found.unresolved.iter().skip(self.told_unresolved).map(|selection| {
             let Selection { id, manufacturer, version, medium } = *selection;
@@ -85,6 +86,17 @@ impl Secondary {
 
     pub(crate) fn is_complete(&self) -> bool {
         self.search.found().is_complete
+    }
+}
+
+/// Where a meter is reached: with its fabrication number where it took one, and the meter said all of it.
+fn address(header: Header, number: Option<u32>) -> Address {
+    let Header { id, manufacturer, version, medium, .. } = header;
+    match number {
+        Some(fabrication) if free_place(fabrication).is_none() => {
+            Address::MbusEnhanced { id, manufacturer, version, medium, fabrication }
+        }
+        _ => header.address(),
     }
 }
 
