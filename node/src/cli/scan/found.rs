@@ -57,7 +57,7 @@ impl Finding {
         Self {
             dialect: found.dialect.clone(),
             primary: address.clone().filter(|_| is_primary),
-            secondary: identity.or_else(|| address.clone().filter(|_| is_mbus && !is_primary)),
+            secondary: address.clone().filter(|_| is_mbus && !is_primary).or(identity),
             other: address.filter(|_| !is_mbus),
             meter_type: found.meter_type,
             methods: vec![found.method.clone()],
@@ -104,7 +104,8 @@ impl Finding {
     pub(super) fn identity(&self) -> Option<(String, String, u8, String)> {
         let text = self.secondary.as_deref().filter(|_| self.fault.is_empty())?;
         match Address::parse(Dialect::Mbus, text).ok()? {
-            Address::MbusSecondary { id, manufacturer, version, medium } => {
+            Address::MbusSecondary { id, manufacturer, version, medium }
+            | Address::MbusEnhanced { id, manufacturer, version, medium, .. } => {
                 Some((format!("{id:08X}"), words::manufacturer(manufacturer), version, words::medium(medium)))
             }
             _ => None,
@@ -126,14 +127,7 @@ impl Finding {
 
     /// Whether it has a secondary address without wildcards.
     fn is_whole(&self) -> bool {
-        let address = self.secondary.as_deref().and_then(|text| Address::parse(Dialect::Mbus, text).ok());
-        address.is_some_and(|address| match address {
-            Address::MbusSecondary { id, manufacturer, version, medium } => {
-                let is_any_digit = (0..8).any(|place| id >> (4 * place) & 0xF == 0xF);
-                !is_any_digit && manufacturer != 0xFFFF && version != 0xFF && medium != 0xFF
-            }
-            _ => false,
-        })
+        self.secondary.as_deref().is_some_and(|text| Address::parse(Dialect::Mbus, text).is_ok())
     }
 
     /// What a person wants to know beside the address.

@@ -74,6 +74,18 @@ fn meters_that_share_a_secondary_address_are_one_row_that_nobody_can_read() {
 }
 
 #[test]
+fn meters_told_apart_by_their_fabrication_number_are_rows_with_an_address_and_a_name_each() {
+    let [one, other] = ["-00000041", "-00000042"].map(|number| found("secondary", &format!("{ONE}{number}"), ONE, ""));
+    let findings = found::merged(&[one, other], &Known::default());
+    let rows = file::rows(&findings, "L1", 900, &[]);
+    let told: Vec<_> = rows.iter().map(|row| (row.name.as_str(), row.address.as_str())).collect();
+    let expected =
+        [("L1-12345678-00000041", "123456782C2D0104-00000041"), ("L1-12345678-00000042", "123456782C2D0104-00000042")];
+    assert_eq!(told, expected);
+    assert!(found::table(&findings).matches("KAM").count() == 2);
+}
+
+#[test]
 fn json_has_every_field_of_every_meter() {
     let findings = found::merged(&all(), &Known::default());
     let json = found::json("L1", &findings, 300, true);
