@@ -106,7 +106,7 @@ fn told<'a>(meters: &'a [Value], key: &str) -> Vec<&'a str> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_search_finds_everybody_with_their_model_and_two_of_one_address_are_not_to_be_registered() {
+async fn a_search_finds_everybody_with_their_model_and_two_of_one_address_by_their_fabrication_numbers() {
     let Some(hearth) = hearth() else { return };
     let dir = tempfile::tempdir().unwrap();
     let twin = |name: &str, number: &str, fault: &str| {
@@ -134,8 +134,12 @@ async fn a_search_finds_everybody_with_their_model_and_two_of_one_address_are_no
 
     let twins =
         scene.scan(&["twins", "--method", "secondary", "--mask", "8765432F", "--import-file", path, "-y"]).await;
-    assert_eq!((told(&twins, "secondary"), told(&twins, "fault")), (vec!["876543210D130104"], vec!["collision"]));
-    assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 1, "nobody to be registered");
+    assert_eq!(told(&twins, "secondary"), ["876543210D130104-10000000", "876543210D130104-20000000"]);
+    assert!(twins.iter().all(|meter| meter["fault"].is_null() && meter["identity"]["id"] == "87654321"), "{twins:?}");
+    let imported = scene.run(&["meter", "import", path]).await;
+    assert!(imported.status.success(), "{}", String::from_utf8_lossy(&imported.stderr));
+    let known = scene.scan(&["twins", "--method", "secondary", "--mask", "8765432F"]).await;
+    assert_eq!(told(&known, "known"), ["twins-87654321-10000000", "twins-87654321-20000000"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
