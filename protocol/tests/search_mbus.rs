@@ -250,6 +250,34 @@ fn once_answers_were_whole_several_at_once_are_over_after_a_pause_and_not_after_
 }
 
 #[test]
+fn a_meter_that_pauses_longer_than_all_before_it_is_found() {
+    let slow = 0x9876_5432;
+    let ids: BTreeSet<u32> = scattered(3, 20).into_iter().chain([slow]).collect();
+    let (pause, timing) = (Duration::from_millis(150), Timing { baud: 2400, extra: Duration::ZERO, repeats: 0 });
+    let (mut bus, mut search) = (Bus::of(ids), Search::new(ALL, timing, 10_000));
+    let (mut pending, mut rest) = (Vec::new(), Vec::new());
+    let found = loop {
+        match search.poll() {
+            Turn::Send(request) => {
+                pending = bus.handle(&request);
+                let is_slow = bus.meters.iter().any(|meter| meter.selected && meter.header.id == slow);
+                rest = if is_slow && pending.len() > 25 { pending.split_off(25) } else { Vec::new() };
+            }
+            Turn::Await(_) if !pending.is_empty() => search.handle_bytes(&std::mem::take(&mut pending), LATENCY),
+            Turn::Await(time) if !rest.is_empty() && time > pause => {
+                search.handle_bytes(&std::mem::take(&mut rest), pause);
+            }
+            Turn::Await(_) => {
+                rest.clear();
+                search.handle_timeout();
+            }
+            Turn::Done(found) => break found,
+        }
+    };
+    assert_eq!((addresses(&found), found.unresolved.len()), (expected(&bus), 0), "{} probes", found.probes);
+}
+
+#[test]
 fn noise_where_nobody_is_costs_one_probe_and_is_nobody() {
     let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: 0 };
     let quiet = search(&mut Bus::of([0x1234_5678, 0x2345_6789]), ALL, 1000).0;

@@ -102,6 +102,7 @@ pub struct Search {
     pace: Pace,
     quiet: Quiet,
     doubt: Doubt,
+    is_patient: bool,
     tries_hex: bool,
     is_over: bool,
 }
@@ -124,6 +125,7 @@ impl Search {
             pace,
             quiet,
             doubt: Doubt::None,
+            is_patient: false,
             tries_hex: false,
             is_over: false,
         }
@@ -237,7 +239,9 @@ impl Search {
         } else {
             // Two of one fabrication number, or meters that do not look at it: no digit of it will tell them apart.
             self.levels.retain(|level| level.mask.fabrication.is_none());
-            self.found.unresolved.push(Selection { id: mask.id, ..self.within });
+            if self.is_asked_patiently(mask) {
+                return;
+            }
         }
         self.advance();
     }
@@ -254,9 +258,24 @@ impl Search {
             }
             let Some(Level { mask, brought: false, .. }) = self.levels.pop() else { continue };
             // Someone was heard here who is behind no digit.
-            self.found.unresolved.push(Selection { id: mask.id, ..self.within });
+            if self.is_asked_patiently(mask) {
+                return;
+            }
         }
         self.is_over = true;
+    }
+
+    /// Whoever is behind `mask` cannot be read. Where that may be a meter that pauses longer than those before it, it is
+    /// asked again, and from then on nobody's pause is taken for an end; else it is told as unresolved.
+    fn is_asked_patiently(&mut self, mask: Mask) -> bool {
+        let was_impatient = !self.is_patient && self.quiet.end(self.timing).is_some();
+        if was_impatient {
+            self.is_patient = true;
+            self.probe(Mask { fabrication: None, ..mask });
+        } else {
+            self.found.unresolved.push(Selection { id: mask.id, ..self.within });
+        }
+        was_impatient
     }
 
     fn probe(&mut self, mask: Mask) {
@@ -283,7 +302,7 @@ impl Search {
         self.asking = asking;
         // The standard's own answer time is never cut.
         let timing = Timing { extra: self.pace.cut(self.timing.extra), ..self.timing };
-        self.current = Transaction::new(frame, timing).with_quiet(self.quiet.end(timing));
+        self.current = Transaction::new(frame, timing).with_quiet(self.quiet.end(timing).filter(|_| !self.is_patient));
     }
 }
 
