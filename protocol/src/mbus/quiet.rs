@@ -6,14 +6,14 @@
 //! ```
 //!
 //! Promises: nothing is taken for an end before enough whole answers were heard, nor before more was heard than one's own
-//! echo and a little noise can be; a pause counts once another was as long: one alone is a machine's hiccup. Refuses:
-//! being longer than the standard's own patience.
+//! echo and a little noise can be; a pause counts once another was as long (one alone is a machine's hiccup) and until
+//! it has not been seen for long. Refuses: being longer than the standard's own patience.
 
 use std::time::Duration;
 
 use crate::dialogue::Timing;
 
-/// A pause in an answer is believed to be its end after this many times the widest in whole ones ...
+/// A pause in an answer is believed to be its end after this many times the widest there was ...
 const HEADROOM: u32 = 2;
 /// ... and never before: gateways hand bytes on when they like.
 const LEAST: Duration = Duration::from_millis(50);
@@ -21,6 +21,8 @@ const LEAST: Duration = Duration::from_millis(50);
 const IDLE_CHARACTERS: usize = 3;
 /// How many answers must have been whole before.
 const WHOLE_ENOUGH: u32 = 8;
+/// With every whole answer this part of what was learnt is forgotten, one in so many.
+const FORGOTTEN: u32 = 16;
 /// So many bytes are an answer under way: longer than any selection that comes back as an echo.
 pub(super) const ANSWER_BEGUN: usize = 24;
 
@@ -48,8 +50,9 @@ impl Quiet {
     }
 
     /// The answer was whole.
-    pub(super) const fn was_whole(&mut self) {
+    pub(super) fn was_whole(&mut self) {
         self.whole = self.whole.saturating_add(1);
+        self.widest = self.widest.map(|pause| pause - pause / FORGOTTEN);
     }
 
     /// After how long without bytes an answer is over; `None` while too little is known.
@@ -79,12 +82,15 @@ mod tests {
     #[test]
     fn an_end_is_twice_the_widest_pause_there_was_twice_and_the_standards_idle_time() {
         let idle = Duration::from_micros(13_750);
-        let mut quiet = after(&[18, 50, 18]);
-        assert_eq!(quiet.end(TIMING), Some(Duration::from_millis(100) + idle));
+        let mut quiet = after(&[18, 80, 18, 80]);
+        let learnt = |quiet: &Quiet| quiet.end(TIMING).expect("enough was heard") - idle;
+        assert_eq!(learnt(&quiet), Duration::from_millis(150), "one in sixteen of it is forgotten");
         quiet.heard(Duration::from_millis(400));
-        assert_eq!(quiet.end(TIMING), Some(Duration::from_millis(100) + idle), "a hiccup");
-        quiet.heard(Duration::from_millis(70));
-        assert_eq!(quiet.end(TIMING), Some(Duration::from_millis(140) + idle));
+        assert_eq!(learnt(&quiet), Duration::from_millis(150), "a hiccup");
+        quiet.heard(Duration::from_millis(90));
+        assert_eq!(learnt(&quiet), Duration::from_millis(180));
+        (0..100).for_each(|_| quiet.was_whole());
+        assert_eq!(learnt(&quiet), LEAST);
         assert_eq!(after(&[]).end(TIMING), Some(LEAST + idle), "a gateway that hands on whole frames");
         let extra = Duration::from_secs(2);
         assert_eq!(after(&[]).end(Timing { extra, ..TIMING }), Some(LEAST + idle + extra), "a line allowed more time");
