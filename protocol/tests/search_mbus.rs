@@ -278,6 +278,42 @@ fn a_meter_that_pauses_longer_than_all_before_it_is_found() {
 }
 
 #[test]
+fn an_acknowledgement_that_comes_late_is_nobodys_and_whose_it_was_is_asked_again() {
+    let ids: BTreeSet<u32> = scattered(3, 20);
+    let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: 0 };
+    let mut tried = 0;
+    for late in 2..150 {
+        let (mut bus, mut search) = (Bus::of(ids.clone()), Search::new(ALL, timing, 10_000));
+        let (mut pending, mut held, mut selections, mut is_apart) = (Vec::new(), Vec::new(), 0, false);
+        let found = loop {
+            match search.poll() {
+                Turn::Send(request) => {
+                    pending = bus.handle(&request);
+                    selections += u32::from(request.first() == Some(&0x68));
+                    if selections == late && pending == [0xE5] {
+                        held = std::mem::take(&mut pending);
+                    } else if !held.is_empty() {
+                        is_apart = pending.is_empty();
+                        pending.append(&mut held);
+                    }
+                }
+                Turn::Await(_) if !pending.is_empty() => {
+                    search.handle_bytes(&std::mem::take(&mut pending), LATENCY);
+                }
+                Turn::Await(_) => search.handle_timeout(),
+                Turn::Done(found) => break found,
+            }
+        };
+        // Two acknowledgements in a row cannot be told from one.
+        if is_apart {
+            tried += 1;
+            assert_eq!((addresses(&found), found.unresolved.len()), (expected(&bus), 0), "probe {late}");
+        }
+    }
+    assert!(tried > 5, "{tried}");
+}
+
+#[test]
 fn noise_where_nobody_is_costs_one_probe_and_is_nobody() {
     let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: 0 };
     let quiet = search(&mut Bus::of([0x1234_5678, 0x2345_6789]), ALL, 1000).0;

@@ -47,6 +47,8 @@ struct Level {
     mask: Mask,
     next_digit: u8,
     brought: bool,
+    /// Whether it has gone a digit back.
+    went_back: bool,
 }
 
 /// Whom a probe may select: digits fixed so far of the identification, then of the fabrication number.
@@ -197,6 +199,9 @@ impl Search {
                 self.probe(mask);
                 self.doubt = Doubt::Once;
             }
+            (Asking::Read(_), Heard::Lost(LineFault::Silent)) if self.doubt == Doubt::None && self.goes_back() => {
+                self.advance();
+            }
             (Asking::Read(mask), heard) => match self.sender(heard) {
                 Some(header) => self.ask(Asking::Confirm(mask, header)),
                 None => self.descend(mask),
@@ -235,7 +240,7 @@ impl Search {
             mask => mask,
         };
         if mask.free().is_some() {
-            self.levels.push(Level { mask, next_digit: 0, brought: false });
+            self.levels.push(Level { mask, next_digit: 0, brought: false, went_back: false });
         } else {
             // Two of one fabrication number, or meters that do not look at it: no digit of it will tell them apart.
             self.levels.retain(|level| level.mask.fabrication.is_none());
@@ -263,6 +268,15 @@ impl Search {
             }
         }
         self.is_over = true;
+    }
+
+    /// An acknowledgement with nobody behind it was late, and meant for the probe before: both are made again, once on
+    /// every level.
+    fn goes_back(&mut self) -> bool {
+        let Some(level) = self.levels.last_mut().filter(|level| !level.went_back) else { return false };
+        level.went_back = true;
+        level.next_digit = level.next_digit.saturating_sub(2);
+        true
     }
 
     /// Whoever is behind `mask` cannot be read. Where that may be a meter that pauses longer than those before it, it is
