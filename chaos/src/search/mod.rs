@@ -7,7 +7,8 @@
 //! ```
 //!
 //! What a silent selection may take is the standard's answer time, 330 bit times and 50 ms: the line is told of no extra
-//! time, and a master that waits less than the standard has it would lose slow meters. An answer of several meters at
+//! time, and a master that waits less than the standard has it would lose slow meters. A machine that stalls for longer
+//! than that makes meters late and a search miss them: measure on a quiet one. An answer of several meters at
 //! once counts as the time of its bytes; what a master waits after it, to be sure that nobody speaks any more, is a loss.
 //!
 //! Promises: `kept` means that each meter was found once and nobody else; a wait that reached its limit is a failure by
