@@ -76,11 +76,15 @@ bench-decode: needs-compiler ## ns a telegram, from its bytes to scaled values, 
 	$(CARGO) bench --quiet --locked -p protocol --bench decode
 
 .PHONY: bench
-bench: bench-decode bench-efficiency bench-failover ## every measurement, one after the other (about 20 minutes)
+bench: bench-decode bench-efficiency bench-search bench-failover ## every measurement, one after the other (about 30 minutes)
 
 .PHONY: bench-efficiency
 bench-efficiency: release ## 60 meters on lines of 300, 2400 and 9600 bit/s: how much of the lines' time is used (about 11 minutes)
 	./target/release/chaos efficiency
+
+.PHONY: bench-search
+bench-search: release ## a line of 2400 bit/s searched for 250 secondary addresses: probes, time, all found (about 10 minutes)
+	./target/release/chaos search
 
 .PHONY: bench-failover
 bench-failover: release ## 20 kills of the leader and 20 of a follower: how long until the others go on (about 9 minutes)

@@ -5,6 +5,7 @@
 //!   judge   ledger + the product's tables  ---------------------------------->  kept | broken
 //!   failover   field + real processes of the product, killed  -------------->  how long, kept | broken
 //!   efficiency   field + one real process       ---------------------->  how much of a line's time is used
+//!   search       field + one real process       ---------------------->  how many probes, how long, all found
 //! ```
 //!
 //! Promises: knows the product only by its wires, its import files and its tables. Refuses: linking it.
@@ -16,3 +17,4 @@ pub mod failover;
 pub mod field;
 pub mod judge;
 pub mod ledger;
+pub mod search;

@@ -14,7 +14,7 @@ use chaos::field::config::Config;
 use chaos::field::generate::{self, Numbers};
 use chaos::judge::{self, Options};
 use chaos::ledger;
-use chaos::{efficiency, failover};
+use chaos::{efficiency, failover, search};
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -45,6 +45,9 @@ enum Command {
     /// Polls slow lines and measures how much of their time is used, and what dead meters cost the live ones; exit code
     /// 1 where a live meter was late because of them
     Efficiency(EfficiencyArgs),
+    /// Has a slow line searched for secondary addresses and measures probes and time; exit code 1 where a meter was not
+    /// found, or not once
+    Search(SearchArgs),
 }
 
 #[derive(Debug, Args)]
@@ -133,6 +136,18 @@ struct EfficiencyArgs {
     bench: BenchArgs,
 }
 
+#[derive(Debug, Args)]
+struct SearchArgs {
+    /// The speed of the line, bit/s
+    #[arg(long, default_value_t = 2400)]
+    baud: u32,
+    /// Meters on it
+    #[arg(long, default_value_t = 250)]
+    meters: u32,
+    #[command(flatten)]
+    bench: BenchArgs,
+}
+
 /// What every measurement takes.
 #[derive(Debug, Args)]
 struct BenchArgs {
@@ -157,6 +172,7 @@ async fn main() -> ExitCode {
         Command::Judge(args) => judge(args).await,
         Command::Failover(args) => failover(args).await,
         Command::Efficiency(args) => efficiency(args).await,
+        Command::Search(args) => search(args).await,
     };
     done.unwrap_or_else(|error| {
         eprintln!("chaos: {error:#}");
@@ -248,6 +264,13 @@ async fn efficiency(args: EfficiencyArgs) -> Result<ExitCode> {
     let (hearth, seed) = (bench.hearth()?, bench.seed);
     let options = efficiency::Options { hearth, bauds, meters, slots, seed }.checked()?;
     bench.measure(async |dir| efficiency::run(&options, dir).await, |report| (report.is_kept(), report.table())).await
+}
+
+async fn search(args: SearchArgs) -> Result<ExitCode> {
+    let SearchArgs { baud, meters, bench } = args;
+    let (hearth, seed) = (bench.hearth()?, bench.seed);
+    let options = search::Options { hearth, baud, meters, seed }.checked()?;
+    bench.measure(async |dir| search::run(&options, dir).await, |report| (report.is_kept(), report.table())).await
 }
 
 impl BenchArgs {

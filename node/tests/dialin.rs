@@ -4,12 +4,14 @@
 
 mod harness;
 
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use harness::{Node, cluster_of, eventually, free_port};
+use harness::{Node, cluster_of, complaint, eventually, free_port, hearth, run};
 use protocol::api::admin::cluster_client::ClusterClient;
 use protocol::api::admin::lines_client::LinesClient;
 use protocol::api::admin::meters_client::MetersClient;
@@ -18,6 +20,7 @@ use protocol::api::admin::{
 };
 use protocol::mbus::header::{Header, Status};
 use protocol::mbus::reply::{EnergyUnit, ReplyBuilder};
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -97,7 +100,7 @@ async fn serve(mut stream: TcpStream, read: &AtomicU64) {
     while let Ok(count @ 1..) = stream.read(&mut piece).await {
         let request = &piece[..count];
         let answer = match request {
-            [0x10, 0x40, ..] => vec![0xE5],
+            [0x10, 0x40, 1, ..] => vec![0xE5],
             [0x10, 0x5B | 0x7B, 1, ..] => {
                 read.fetch_add(1, Ordering::SeqCst);
                 telegram(std::mem::take(&mut first))
@@ -201,6 +204,41 @@ async fn a_unit_that_calls_elsewhere_leaves_its_half_open_connection_behind() {
         while matches!(half_open.read(&mut piece).await, Ok(1..)) {}
     });
     ended.await.expect("node 1 closes the connection that was replaced");
+    drop(unit);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_line_of_a_unit_is_scanned_and_traced_where_the_unit_is_and_asked_of_any_node() {
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let (nodes, ports) = cluster(dir.path()).await;
+    let nowhere = run(&["scan", "D", "--method", "primary", "--to", "2", "--at", &nodes[0].address()]);
+    assert!(!nowhere.status.success() && complaint(&nowhere).contains("no owner"), "{}", complaint(&nowhere));
+    let unit = Unit::calling(vec![ports[1]]);
+    let status = nodes[0].ready().await;
+    let owner = status.nodes.iter().find(|node| node.name == nodes[1].name).map_or(0, |node| node.id);
+    held_by(&nodes[0], owner).await;
+    goes_on(&nodes[0], owner).await;
+    let at = nodes[0].address();
+    let mut trace = hearth();
+    trace.args(["line", "trace", "D", "-o", "json", "--at", &at]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut trace = trace.spawn().expect("hearth starts");
+    let rows = BufReader::new(trace.stdout.take().expect("piped")).lines().map_while(Result::ok);
+    let mut rows = rows.map(|row| serde_json::from_str::<Value>(&row).expect("one object a line"));
+    let first = rows.next().expect("the trace begins");
+    assert!(
+        first["note"].as_str().is_some_and(|note| note.contains(&format!("node {owner} owns the line"))),
+        "{first}"
+    );
+    let scan = run(&["scan", "D", "--method", "primary", "--to", "3", "-o", "json", "--at", &at]);
+    assert!(scan.status.success(), "{}", complaint(&scan));
+    let scan: Value = serde_json::from_slice(&scan.stdout).expect("JSON");
+    let meters = scan["meters"].as_array().expect("a list");
+    let told: Vec<_> = meters.iter().map(|meter| (&meter["address"], &meter["identity"]["id"])).collect();
+    assert_eq!(told, [(&"1".into(), &"12345678".into())], "{scan:#}");
+    let is_told = |row: &Value| row["asker"]["kind"] == "scan" && row["text"] == "SND_NKE to 3";
+    assert!(rows.any(|row| is_told(&row)));
+    trace.kill().expect("it can be killed");
+    trace.wait().expect("it ended");
     drop(unit);
 }
 

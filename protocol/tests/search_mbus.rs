@@ -226,6 +226,122 @@ fn once_meters_were_timed_nobody_is_waited_for_as_long_as_the_line_allows() {
 }
 
 #[test]
+fn once_answers_were_whole_several_at_once_are_over_after_a_pause_and_not_after_the_longest_frame() {
+    let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: 0 };
+    let (mut bus, mut search) = (Bus::of(scattered(3, 40)), Search::new(ALL, timing, 10_000));
+    let (mut pending, mut is_heard, mut ends) = (Vec::new(), false, Vec::new());
+    let found = loop {
+        match search.poll() {
+            Turn::Send(request) => (pending, is_heard) = (bus.handle(&request), false),
+            Turn::Await(_) if !pending.is_empty() => {
+                is_heard = true;
+                search.handle_bytes(&std::mem::take(&mut pending), LATENCY);
+            }
+            Turn::Await(time) => {
+                ends.extend(is_heard.then_some(time));
+                search.handle_timeout();
+            }
+            Turn::Done(found) => break found,
+        }
+    };
+    assert_eq!(addresses(&found), expected(&bus));
+    let (first, last) = (ends.first().copied(), ends.last().copied());
+    assert!(first > Some(Duration::from_millis(200)) && last < Some(Duration::from_millis(70)), "{ends:?}");
+}
+
+#[test]
+fn a_meter_that_pauses_longer_than_all_before_it_is_found() {
+    let slow = 0x9876_5432;
+    let ids: BTreeSet<u32> = scattered(3, 20).into_iter().chain([slow]).collect();
+    let (pause, timing) = (Duration::from_millis(150), Timing { baud: 2400, extra: Duration::ZERO, repeats: 0 });
+    let (mut bus, mut search) = (Bus::of(ids), Search::new(ALL, timing, 10_000));
+    let (mut pending, mut rest) = (Vec::new(), Vec::new());
+    let found = loop {
+        match search.poll() {
+            Turn::Send(request) => {
+                pending = bus.handle(&request);
+                let is_slow = bus.meters.iter().any(|meter| meter.selected && meter.header.id == slow);
+                rest = if is_slow && pending.len() > 25 { pending.split_off(25) } else { Vec::new() };
+            }
+            Turn::Await(_) if !pending.is_empty() => search.handle_bytes(&std::mem::take(&mut pending), LATENCY),
+            Turn::Await(time) if !rest.is_empty() && time > pause => {
+                search.handle_bytes(&std::mem::take(&mut rest), pause);
+            }
+            Turn::Await(_) => {
+                rest.clear();
+                search.handle_timeout();
+            }
+            Turn::Done(found) => break found,
+        }
+    };
+    assert_eq!((addresses(&found), found.unresolved.len()), (expected(&bus), 0), "{} probes", found.probes);
+}
+
+#[test]
+fn an_acknowledgement_that_comes_late_is_nobodys_and_whose_it_was_is_asked_again() {
+    let ids: BTreeSet<u32> = scattered(3, 20);
+    let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: 0 };
+    let mut tried = 0;
+    for late in 2..150 {
+        let (mut bus, mut search) = (Bus::of(ids.clone()), Search::new(ALL, timing, 10_000));
+        let (mut pending, mut held, mut selections, mut is_apart) = (Vec::new(), Vec::new(), 0, false);
+        let found = loop {
+            match search.poll() {
+                Turn::Send(request) => {
+                    pending = bus.handle(&request);
+                    selections += u32::from(request.first() == Some(&0x68));
+                    if selections == late && pending == [0xE5] {
+                        held = std::mem::take(&mut pending);
+                    } else if !held.is_empty() {
+                        is_apart = pending.is_empty();
+                        pending.append(&mut held);
+                    }
+                }
+                Turn::Await(_) if !pending.is_empty() => {
+                    search.handle_bytes(&std::mem::take(&mut pending), LATENCY);
+                }
+                Turn::Await(_) => search.handle_timeout(),
+                Turn::Done(found) => break found,
+            }
+        };
+        // Two acknowledgements in a row cannot be told from one.
+        if is_apart {
+            tried += 1;
+            assert_eq!((addresses(&found), found.unresolved.len()), (expected(&bus), 0), "probe {late}");
+        }
+    }
+    assert!(tried > 5, "{tried}");
+}
+
+#[test]
+fn noise_where_nobody_is_costs_one_probe_and_is_nobody() {
+    let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: 0 };
+    let quiet = search(&mut Bus::of([0x1234_5678, 0x2345_6789]), ALL, 1000).0;
+    for noisy in 1..=quiet.probes {
+        let mut bus = Bus::of([0x1234_5678, 0x2345_6789]);
+        let (mut search, mut pending, mut requests) = (Search::new(ALL, timing, 1000), Vec::new(), 0);
+        let found = loop {
+            match search.poll() {
+                Turn::Send(request) => {
+                    pending = bus.handle(&request);
+                    requests += u32::from(request.first() == Some(&0x68));
+                    if requests == noisy && request.first() == Some(&0x68) && pending.is_empty() {
+                        pending = vec![0xFE];
+                    }
+                }
+                Turn::Await(_) if !pending.is_empty() => {
+                    search.handle_bytes(&std::mem::take(&mut pending), LATENCY);
+                }
+                Turn::Await(_) => search.handle_timeout(),
+                Turn::Done(found) => break found,
+            }
+        };
+        assert_eq!((addresses(&found), &found.unresolved), (expected(&bus), &quiet.unresolved), "probe {noisy}");
+        assert!(found.probes <= quiet.probes + 1, "probe {noisy}: {} probes", found.probes);
+    }
+}
+
+#[test]
 fn a_line_of_noise_ends_the_search_within_its_probes() {
     let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: 1 };
     let mut search = Search::new(ALL, timing, 300);

@@ -53,13 +53,32 @@ impl Cluster {
 
     /// Imports all lines and meters of the field.
     pub async fn import(&self, config: &Config, endpoints: &[String]) -> Result<()> {
+        self.import_lines(config, endpoints).await?;
         let node = self.up().next().context("no node runs")?;
-        let lines = config.lines.iter().zip(endpoints).map(|(line, at)| line_spec(config, line, at)).collect();
-        let request = ImportLinesRequest { lines, key: "lines".to_owned() };
-        whole(&node.lines().import(request).await.context("import of lines")?.into_inner())?;
         let meters = config.lines.iter().flat_map(|line| meter_specs(config, line)).collect();
         let request = ImportMetersRequest { meters, key: "meters".to_owned() };
         whole(&node.meters().import(request).await.context("import of meters")?.into_inner())
+    }
+
+    /// Imports the lines of the field only: nobody tells who is on them.
+    pub async fn import_lines(&self, config: &Config, endpoints: &[String]) -> Result<()> {
+        let node = self.up().next().context("no node runs")?;
+        let lines = config.lines.iter().zip(endpoints).map(|(line, at)| line_spec(config, line, at)).collect();
+        let request = ImportLinesRequest { lines, key: "lines".to_owned() };
+        whole(&node.lines().import(request).await.context("import of lines")?.into_inner())
+    }
+
+    /// Waits until every line has an owner, at most `limit`.
+    pub async fn until_held(&self, limit: Duration) -> Result<()> {
+        let began = Instant::now();
+        loop {
+            let lines = self.lines().await.unwrap_or_default();
+            if !lines.is_empty() && lines.iter().all(|line| line.node > 0) {
+                return Ok(());
+            }
+            ensure!(began.elapsed() < limit, "a line without an owner for {limit:?}: see the node's log");
+            sleep(LOOK_EVERY).await;
+        }
     }
 
     /// The nodes that run.

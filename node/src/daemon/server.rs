@@ -48,7 +48,8 @@ pub(super) fn serve(listener: TcpListener, identity: &Identity, memory: &Memory)
     };
     let (node, probes) = (identity.node_id(), config.survey.probes);
     let traces = TraceServer::with_interceptor(TraceService::new(node, traces.clone()), known.clone());
-    let surveys = SurveyServer::with_interceptor(SurveyService::new(node, surveys.clone(), probes), known);
+    let surveys = SurveyService::new(node, surveys.clone(), probes, catalogue.clone());
+    let surveys = SurveyServer::with_interceptor(surveys, known);
     let (health_reporter, health) = tonic_health::server::health_reporter();
     let stop = CancellationToken::new();
     let reader = Reader::new(config.mysql.clone());

@@ -5,6 +5,7 @@
 use protocol::api::admin::{FoundMeter, ScanLineRequest, ScanReport};
 use protocol::mbus::selection::Selection;
 use protocol::meter::NodeId;
+use protocol::profile::Catalogue;
 use protocol::scan::{ANYBODY, Method, PRIMARY, Plan, Sighting, UNITS};
 
 use super::Report;
@@ -48,12 +49,12 @@ fn selection(mask: &str) -> Result<Selection, String> {
     Ok(Selection { id, manufacturer, version: (bits >> 8) as u8, medium: bits as u8 })
 }
 
-/// A report of `node`.
-pub(super) fn report(report: Report, node: NodeId) -> ScanReport {
+/// A report of `node`, with what `catalogue` suggests.
+pub(super) fn report(report: Report, node: NodeId, catalogue: &Catalogue) -> ScanReport {
     ScanReport {
         probes: report.progress.probes,
         left: report.progress.left,
-        found: report.news.iter().map(found).collect(),
+        found: report.news.iter().map(|seen| found(seen, catalogue)).collect(),
         waiting: report.waiting.unwrap_or_default(),
         over: report.over.is_some(),
         complete: report.over.unwrap_or_default(),
@@ -61,20 +62,24 @@ pub(super) fn report(report: Report, node: NodeId) -> ScanReport {
     }
 }
 
-fn found(seen: &Sighting) -> FoundMeter {
+fn found(seen: &Sighting, catalogue: &Catalogue) -> FoundMeter {
+    let (profile, address) = catalogue.suggested(seen).unwrap_or(("", seen.address));
     FoundMeter {
         method: seen.method.name().to_owned(),
         dialect: seen.address.dialect().name().to_owned(),
-        address: seen.address.to_string(),
+        address: address.to_string(),
         secondary: seen.identity.map(|address| address.to_string()).unwrap_or_default(),
         meter_type: seen.meter_type.map_or(0, u32::from),
-        profile: String::new(),
+        profile: profile.to_owned(),
         fault: seen.fault.map(|fault| fault.name().to_owned()).unwrap_or_default(),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use protocol::exchange::LineFault;
+    use protocol::meter::{Address, Dialect};
+
     use super::*;
 
     fn asked(change: impl FnOnce(&mut ScanLineRequest)) -> Result<Plan, String> {
@@ -98,6 +103,20 @@ mod tests {
         for bad in ["123", "+2345678", "12345678X", "1234567X"] {
             assert!(within(bad).is_err_and(|text| text.contains(bad)), "{bad}");
         }
+    }
+
+    #[test]
+    fn whoever_a_profile_knows_is_told_with_its_name() {
+        let at = |address: &str, dialect| Address::parse(dialect, address).expect("an address");
+        let sighting = |method, address, meter_type, fault| {
+            found(&Sighting { method, address, identity: None, meter_type, fault }, &Catalogue::builtin()).profile
+        };
+        let maker = at("11110017312151", Dialect::Cjt188);
+        assert_eq!(sighting(Method::Cjt188, maker, Some(0x25), None), "cjt188-maker-1111");
+        assert_eq!(sighting(Method::Cjt188, maker, Some(0x10), None), "", "a water meter of that maker");
+        assert_eq!(sighting(Method::Cjt188, maker, Some(0x25), Some(LineFault::Collision)), "");
+        assert_eq!(sighting(Method::Modbus, at("1", Dialect::Modbus), None, None), "");
+        assert_eq!(sighting(Method::Primary, at("1", Dialect::Mbus), None, None), "");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use protocol::api::admin::ScanReport;
 use protocol::api::peer::SurveyRequest;
 use protocol::api::peer::survey_server::Survey;
 use protocol::meter::{Epoch, LineId, NodeId};
+use protocol::profile::Catalogue;
 use tonic::{Request, Response, Status};
 
 use super::{Reports, SurveyError, Surveys, message};
@@ -19,12 +20,13 @@ pub struct SurveyService {
     node: NodeId,
     surveys: Surveys,
     most_probes: u32,
+    catalogue: Catalogue,
 }
 
 impl SurveyService {
-    /// Serves `surveys` of `node`; a scan makes at most `most_probes`.
-    pub const fn new(node: NodeId, surveys: Surveys, most_probes: u32) -> Self {
-        Self { node, surveys, most_probes }
+    /// Serves `surveys` of `node`; a scan makes at most `most_probes`, and suggests profiles of `catalogue`.
+    pub const fn new(node: NodeId, surveys: Surveys, most_probes: u32, catalogue: Catalogue) -> Self {
+        Self { node, surveys, most_probes, catalogue }
     }
 }
 
@@ -39,18 +41,23 @@ impl Survey for SurveyService {
         let methods = wanted.methods.join(" ");
         let reports = self.surveys.ask(LineId(line), Epoch(epoch), plan)?;
         tracing::info!(line = %wanted.name, %caller, %methods, "a scan begins");
-        let node = self.node;
-        Ok(Response::new(stream::unfold(Some(reports), move |reports| next(reports, node)).boxed()))
+        let (node, catalogue) = (self.node, self.catalogue.clone());
+        let told = stream::unfold(Some(reports), move |reports| next(reports, node, catalogue.clone()));
+        Ok(Response::new(told.boxed()))
     }
 }
 
 /// The next report; a stream whose task is gone ends in words.
-async fn next(reports: Option<Reports>, node: NodeId) -> Option<(Result<ScanReport, Status>, Option<Reports>)> {
+async fn next(
+    reports: Option<Reports>,
+    node: NodeId,
+    catalogue: Catalogue,
+) -> Option<(Result<ScanReport, Status>, Option<Reports>)> {
     let mut reports = reports?;
     Some(match reports.recv().await {
         Some(Ok(report)) => {
             let goes_on = report.over.is_none().then_some(reports);
-            (Ok(message::report(report, node)), goes_on)
+            (Ok(message::report(report, node, &catalogue)), goes_on)
         }
         Some(Err(error)) => (Err(error.into()), None),
         None => {

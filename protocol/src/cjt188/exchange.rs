@@ -105,7 +105,7 @@ impl Dialogue {
     }
 
     fn read(&mut self, frame: &Frame) -> Option<Answer> {
-        let knows = |profile: &Profile| profile.knows(profile.turned(frame.address), Some(frame.meter_type));
+        let knows = |profile: &Profile| profile.knows_seen(frame.address, Some(frame.meter_type));
         let profile = self.profiles.pick(knows);
         match Current::read_as(frame, profile.rules()) {
             Ok(current) => Some(Answer::Reading(reading::assemble(&current.data, profile, frame))),

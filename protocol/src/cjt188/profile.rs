@@ -147,13 +147,18 @@ impl Profile {
         self.recognise.as_ref().is_some_and(|recognise| recognise.fits(address, answered))
     }
 
+    /// The same where the address is as an answer has it.
+    pub(crate) fn knows_seen(&self, address: [u8; 7], answered: Option<u8>) -> bool {
+        self.knows(self.turned(address), answered)
+    }
+
     /// How answers are to be read.
     pub(super) fn rules(&self) -> Rules<'_> {
         Rules { layout: self.layout, slots: &self.slots }
     }
 
     /// The address as a frame has it, for the one people write, and the other way round.
-    pub(super) fn turned(&self, mut address: [u8; 7]) -> [u8; 7] {
+    pub(crate) fn turned(&self, mut address: [u8; 7]) -> [u8; 7] {
         if self.address_high_first {
             address.reverse();
         }

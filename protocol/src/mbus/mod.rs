@@ -25,6 +25,7 @@ mod patience;
 pub mod payload;
 pub(crate) mod primary;
 pub mod profile;
+mod quiet;
 mod reading;
 pub mod record;
 pub mod reply;

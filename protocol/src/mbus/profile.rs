@@ -46,7 +46,11 @@ impl Profile {
 
     /// The same by what a secondary address tells.
     pub fn knows_address(&self, address: &Address) -> bool {
-        let Address::MbusSecondary { manufacturer, version, medium, .. } = *address else { return false };
+        let (Address::MbusSecondary { manufacturer, version, medium, .. }
+        | Address::MbusEnhanced { manufacturer, version, medium, .. }) = *address
+        else {
+            return false;
+        };
         self.recognise.as_ref().is_some_and(|recognise| recognise.fits(manufacturer, version, medium))
     }
 }

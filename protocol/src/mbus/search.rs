@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::frame::{self, Frame, ci, control};
 use super::header::Header;
 use super::payload::{self, Payload};
+use super::quiet::Quiet;
 use super::selection::{Selection, digits_match};
 use super::transaction::{Heard, Transaction, Turn};
 use crate::bytes::bcd_encode;
@@ -46,6 +47,8 @@ struct Level {
     mask: Mask,
     next_digit: u8,
     brought: bool,
+    /// Whether it has gone a digit back.
+    went_back: bool,
 }
 
 /// Whom a probe may select: digits fixed so far of the identification, then of the fabrication number.
@@ -67,6 +70,27 @@ enum Asking {
     Reread(Mask, Header),
 }
 
+/// Whether a probe was answered by a meter: noise has the look of several acknowledgements at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    /// By an acknowledgement.
+    None,
+    /// By noise; where nobody is to be read then, the probe is made again.
+    Once,
+    /// By noise, again.
+    Twice,
+}
+
+impl Doubt {
+    const fn after(self, heard: &Heard) -> Self {
+        match (heard, self) {
+            (Heard::Ack, _) => Self::None,
+            (_, Self::None) => Self::Once,
+            (_, Self::Once | Self::Twice) => Self::Twice,
+        }
+    }
+}
+
 /// A search in progress.
 #[derive(Debug, Clone)]
 pub struct Search {
@@ -78,6 +102,9 @@ pub struct Search {
     current: Transaction,
     found: Found,
     pace: Pace,
+    quiet: Quiet,
+    doubt: Doubt,
+    is_patient: bool,
     tries_hex: bool,
     is_over: bool,
 }
@@ -88,7 +115,7 @@ impl Search {
         let mask = Mask { id: within.id, fabrication: None };
         let current = Transaction::new(select(within, mask), timing);
         let found = Found { probes: 1, is_complete: true, ..Found::default() };
-        let asking = Asking::Probe(mask);
+        let (pace, quiet, asking) = (Pace::default(), Quiet::default(), Asking::Probe(mask));
         Self {
             within,
             timing,
@@ -97,7 +124,10 @@ impl Search {
             asking,
             current,
             found,
-            pace: Pace::default(),
+            pace,
+            quiet,
+            doubt: Doubt::None,
+            is_patient: false,
             tries_hex: false,
             is_over: false,
         }
@@ -114,7 +144,10 @@ impl Search {
     pub fn poll(&mut self) -> Turn<Found> {
         while !self.is_over {
             match self.current.poll() {
-                Turn::Send(bytes) => return Turn::Send(bytes),
+                Turn::Send(bytes) => {
+                    self.quiet.asked();
+                    return Turn::Send(bytes);
+                }
                 Turn::Await(time) => return Turn::Await(time),
                 Turn::Done(heard) => self.handle(&heard),
             }
@@ -125,6 +158,7 @@ impl Search {
     /// Bytes came, `waited` after the last ones were sent or came.
     pub fn handle_bytes(&mut self, bytes: &[u8], waited: Duration) {
         self.pace.heard(waited);
+        self.quiet.heard(waited);
         self.current.handle_bytes(bytes);
     }
 
@@ -152,9 +186,22 @@ impl Search {
     }
 
     fn handle(&mut self, heard: &Heard) {
+        if matches!(heard, Heard::Reply { .. }) {
+            self.quiet.was_whole();
+        }
         match (self.asking, heard) {
             (Asking::Probe(_), Heard::Lost(LineFault::Silent)) => self.advance(),
-            (Asking::Probe(mask), _) => self.ask(Asking::Read(mask)),
+            (Asking::Probe(mask), heard) => {
+                self.doubt = self.doubt.after(heard);
+                self.ask(Asking::Read(mask));
+            }
+            (Asking::Read(mask), Heard::Lost(LineFault::Silent)) if self.doubt == Doubt::Once => {
+                self.probe(mask);
+                self.doubt = Doubt::Once;
+            }
+            (Asking::Read(_), Heard::Lost(LineFault::Silent)) if self.doubt == Doubt::None && self.goes_back() => {
+                self.advance();
+            }
             (Asking::Read(mask), heard) => match self.sender(heard) {
                 Some(header) => self.ask(Asking::Confirm(mask, header)),
                 None => self.descend(mask),
@@ -193,11 +240,13 @@ impl Search {
             mask => mask,
         };
         if mask.free().is_some() {
-            self.levels.push(Level { mask, next_digit: 0, brought: false });
+            self.levels.push(Level { mask, next_digit: 0, brought: false, went_back: false });
         } else {
             // Two of one fabrication number, or meters that do not look at it: no digit of it will tell them apart.
             self.levels.retain(|level| level.mask.fabrication.is_none());
-            self.found.unresolved.push(Selection { id: mask.id, ..self.within });
+            if self.is_asked_patiently(mask) {
+                return;
+            }
         }
         self.advance();
     }
@@ -214,9 +263,33 @@ impl Search {
             }
             let Some(Level { mask, brought: false, .. }) = self.levels.pop() else { continue };
             // Someone was heard here who is behind no digit.
-            self.found.unresolved.push(Selection { id: mask.id, ..self.within });
+            if self.is_asked_patiently(mask) {
+                return;
+            }
         }
         self.is_over = true;
+    }
+
+    /// An acknowledgement with nobody behind it was late, and meant for the probe before: both are made again, once on
+    /// every level.
+    fn goes_back(&mut self) -> bool {
+        let Some(level) = self.levels.last_mut().filter(|level| !level.went_back) else { return false };
+        level.went_back = true;
+        level.next_digit = level.next_digit.saturating_sub(2);
+        true
+    }
+
+    /// Whoever is behind `mask` cannot be read. Where that may be a meter that pauses longer than those before it, it is
+    /// asked again, and from then on nobody's pause is taken for an end; else it is told as unresolved.
+    fn is_asked_patiently(&mut self, mask: Mask) -> bool {
+        let was_impatient = !self.is_patient && self.quiet.end(self.timing).is_some();
+        if was_impatient {
+            self.is_patient = true;
+            self.probe(Mask { fabrication: None, ..mask });
+        } else {
+            self.found.unresolved.push(Selection { id: mask.id, ..self.within });
+        }
+        was_impatient
     }
 
     fn probe(&mut self, mask: Mask) {
@@ -224,6 +297,7 @@ impl Search {
             (self.is_over, self.found.is_complete) = (true, false);
             return;
         }
+        self.doubt = Doubt::None;
         self.ask(Asking::Probe(mask));
     }
 
@@ -242,7 +316,7 @@ impl Search {
         self.asking = asking;
         // The standard's own answer time is never cut.
         let timing = Timing { extra: self.pace.cut(self.timing.extra), ..self.timing };
-        self.current = Transaction::new(frame, timing);
+        self.current = Transaction::new(frame, timing).with_quiet(self.quiet.end(timing).filter(|_| !self.is_patient));
     }
 }
 
@@ -266,7 +340,7 @@ impl Mask {
 }
 
 /// The highest place that holds an any-digit.
-fn free_place(mask: u32) -> Option<u8> {
+pub(super) fn free_place(mask: u32) -> Option<u8> {
     (0..DIGITS).rev().find(|place| mask >> (4 * place) & 0xF == 0xF)
 }
 

@@ -49,7 +49,8 @@ impl Telegram {
         Self::whole(kind, &data).map(Arrival::Telegram)
     }
 
-    fn whole(kind: u8, data: &[u8]) -> Option<Self> {
+    /// Takes the data behind control information `kind`, where nothing that came before is needed to read them.
+    pub(super) fn whole(kind: u8, data: &[u8]) -> Option<Self> {
         let mut reader = Reader::open(kind, data).ok()?;
         if reader.any(|record| record.is_err()) {
             return None;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::frame::{self, Frame, FrameFault, Scanner, control};
 use super::patience::{MOST_HEARD, patience};
+use super::quiet::ANSWER_BEGUN;
 use crate::dialogue::{LineFault, Timing};
 
 pub use crate::dialogue::Turn;
@@ -52,13 +53,30 @@ pub struct Transaction {
     phase: Phase,
     scanner: Scanner,
     worst: LineFault,
+    /// After how long without bytes an answer under way is over; `None`: after the standard's time.
+    quiet: Option<Duration>,
 }
 
 impl Transaction {
     /// Asks `request`, at most `timing.repeats` times more.
     pub fn new(request: Frame, timing: Timing) -> Self {
         let (repeats, scanner) = (timing.repeats, Scanner::new());
-        Self { request, timing, repeats, repeated: false, phase: Phase::Speak, scanner, worst: LineFault::Silent }
+        Self {
+            request,
+            timing,
+            repeats,
+            repeated: false,
+            phase: Phase::Speak,
+            scanner,
+            worst: LineFault::Silent,
+            quiet: None,
+        }
+    }
+
+    /// The same where an answer under way is known to be over after so long without bytes.
+    #[must_use]
+    pub(super) fn with_quiet(self, quiet: Option<Duration>) -> Self {
+        Self { quiet, ..self }
     }
 
     /// What to do next.
@@ -159,7 +177,11 @@ impl Transaction {
     }
 
     fn patience(&self) -> Duration {
-        patience(&self.timing, self.request.encode().len(), &self.scanner)
+        let patience = patience(&self.timing, self.request.encode().len(), &self.scanner);
+        match (&self.phase, self.quiet) {
+            (Phase::Listen { heard: ANSWER_BEGUN.. }, Some(quiet)) => patience.min(quiet),
+            _ => patience,
+        }
     }
 
     fn is_from_asked(&self, from: u8) -> bool {

@@ -17,7 +17,8 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use crate::choice::{Choice, Shelf};
-use crate::meter::Dialect;
+use crate::meter::{Address, Dialect};
+use crate::probe::Sighting;
 use crate::{cjt188, mbus, modbus};
 
 pub use file::{About, MOST_TEXT, Model, ProfileFault};
@@ -173,6 +174,24 @@ impl Catalogue {
         match &self.named(name)?.model {
             Model::Cjt188(profile) => Some(Choice::Named(Arc::clone(profile))),
             Model::Mbus(_) | Model::Modbus(_) => None,
+        }
+    }
+
+    /// The name of the profile that knows the model of whoever was seen, and the address that it is to be registered by with
+    /// it; `None` where no profile but a generic one would read it, or nobody can be told apart.
+    pub fn suggested(&self, seen: &Sighting) -> Option<(&str, Address)> {
+        match (seen.fault, seen.identity, seen.address) {
+            (Some(_), ..) => None,
+            (_, None, Address::Cjt188(address)) => {
+                let knows = |profile: &cjt188::profile::Profile| profile.knows_seen(address, seen.meter_type);
+                let known = self.0.cjt188.models.iter().find(|profile| knows(profile))?;
+                Some((&known.name, Address::Cjt188(known.turned(address))))
+            }
+            (_, identity, address) => {
+                let said = identity.unwrap_or(address);
+                let known = self.0.mbus.models.iter().find(|profile| profile.knows_address(&said))?;
+                Some((&known.name, address))
+            }
         }
     }
 

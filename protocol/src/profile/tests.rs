@@ -1,4 +1,6 @@
 use super::*;
+use crate::dialogue::LineFault;
+use crate::probe::Method;
 
 const USERS: &str = "name = 'users'\ndialect = 'mbus'\nsource = 's'\ncolumn = []\n";
 
@@ -73,6 +75,31 @@ fn what_asks_for_more_is_tried_first_and_a_users_before_a_builtin_one() {
     assert_eq!([named(3), named(4)], ["version", "maker"]);
     let stranger = mbus::header::Header { manufacturer: 1, ..header(3) };
     assert_eq!(choice.pick(|profile| profile.knows(&stranger)).name, "mbus-generic");
+}
+
+#[test]
+fn whoever_was_seen_is_given_the_profile_that_knows_it_and_the_address_it_is_read_by() {
+    let turned = "name = 'turned'\ndialect = 'cjt188'\nsource = 's'\nmeter_type = 0x20\nread_di = [0x90, 0x1F]\n\
+                  valve_di = [0xA0, 0x17]\naddress_high_first = true\ncolumn = []\n[recognise]\nmaker = '9876'\n";
+    let catalogue = Catalogue::with([("1", turned), ("2", &recognising("model", "manufacturer = 'XYZ'"))]);
+    let catalogue = catalogue.expect("sound");
+    let at = |dialect, text| Address::parse(dialect, text).expect("an address");
+    let suggested = |method, address| {
+        let seen = Sighting { meter_type: Some(0x20), ..Sighting::at(method, address) };
+        catalogue.suggested(&seen).map(|(name, address)| (name, address.to_string()))
+    };
+    let told = |name, address: &str| Some((name, address.to_owned()));
+    let cjt188 = |text| suggested(Method::Cjt188, at(Dialect::Cjt188, text));
+    assert_eq!(cjt188("56341200007698"), told("turned", "98760000123456"));
+    assert_eq!(cjt188("98760000123456"), None, "as an answer has it this is another maker's");
+    assert_eq!(cjt188("11110017312151"), told("cjt188-maker-1111", "11110017312151"));
+    let secondary = |text| suggested(Method::Secondary, at(Dialect::Mbus, text));
+    let xyz = format!("12345678{:04X}0104", mbus::header::manufacturer(*b"XYZ"));
+    assert_eq!(secondary(&xyz), told("model", &xyz));
+    assert_eq!(secondary("1234567815930104"), None, "the generic one is nothing to suggest");
+    let several =
+        Sighting { fault: Some(LineFault::Collision), ..Sighting::at(Method::Secondary, at(Dialect::Mbus, &xyz)) };
+    assert_eq!(catalogue.suggested(&several), None);
 }
 
 #[test]

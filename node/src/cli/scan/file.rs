@@ -43,10 +43,11 @@ pub(super) fn rows(findings: &[Finding], line: &str, interval_s: u32, taken: &[M
 /// The line, and what is printed on the meter.
 fn wanted_name(line: &str, address: &str) -> String {
     let printed = match address.len() {
-        16 => address.get(..8).unwrap_or(address),
+        16.. => address.get(..8).unwrap_or(address),
         _ => address,
     };
-    format!("{line}-{printed}")
+    let number = address.split_once('-').map(|(_, number)| format!("-{number}")).unwrap_or_default();
+    format!("{line}-{printed}{number}")
 }
 
 fn free_name(wanted: &str, taken: &BTreeSet<String>) -> String {

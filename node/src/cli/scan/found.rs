@@ -4,6 +4,7 @@
 //! name. Refuses: guessing that two of one primary address are one.
 
 use protocol::api::admin as api;
+use protocol::exchange::LineFault;
 use protocol::meter::{Address, Dialect};
 use serde_json::{Value, json};
 
@@ -56,7 +57,7 @@ impl Finding {
         Self {
             dialect: found.dialect.clone(),
             primary: address.clone().filter(|_| is_primary),
-            secondary: identity.or_else(|| address.clone().filter(|_| is_mbus && !is_primary)),
+            secondary: address.clone().filter(|_| is_mbus && !is_primary).or(identity),
             other: address.filter(|_| !is_mbus),
             meter_type: found.meter_type,
             methods: vec![found.method.clone()],
@@ -66,16 +67,25 @@ impl Finding {
         }
     }
 
-    /// Whether both are one meter, found in two ways.
+    /// Whether both are one meter found in two ways, or meters that nobody can tell apart.
     fn is_same(&self, other: &Self) -> bool {
-        let is_read = self.fault.is_empty() && other.fault.is_empty();
+        let is_read = self.fault.is_empty() || self.has_method_of(other);
         let ways = self.primary.is_none() || other.primary.is_none();
-        is_read && ways && self.secondary.is_some() && self.secondary == other.secondary
+        is_read && other.fault.is_empty() && ways && self.secondary.is_some() && self.secondary == other.secondary
+    }
+
+    fn has_method_of(&self, other: &Self) -> bool {
+        self.methods.iter().any(|method| other.methods.contains(method))
     }
 
     fn absorb(&mut self, other: Self) {
+        // A search tells each meter once: two of one address are no meter that can be read alone.
+        if self.has_method_of(&other) {
+            self.fault = LineFault::Collision.name().to_owned();
+        }
         self.primary = self.primary.take().or(other.primary);
         self.methods.extend(other.methods);
+        self.methods.dedup();
     }
 
     /// The address to be registered: one that can be, and belongs to this meter alone.
@@ -115,11 +125,17 @@ impl Finding {
         }
     }
 
+    /// Whether it has a secondary address without wildcards.
+    fn is_whole(&self) -> bool {
+        self.secondary.as_deref().is_some_and(|text| Address::parse(Dialect::Mbus, text).is_ok())
+    }
+
     /// What a person wants to know beside the address.
     fn remark(&self) -> String {
         match (&self.known, self.fault.as_str()) {
             (Some(name), "") => format!("known as {name}"),
             (_, "collision") if self.dialect == Dialect::Modbus.name() => "several answer, or noise".to_owned(),
+            (_, "collision") if self.is_whole() => "several have this address".to_owned(),
             (_, "collision") => "several meters answer at once, or noise".to_owned(),
             (_, "no-answer") => "acknowledges, and gives no data".to_owned(),
             (None, "") if self.primary.as_deref() == Some("0") => "has no primary address yet".to_owned(),

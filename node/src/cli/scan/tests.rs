@@ -2,6 +2,8 @@
 
 #![allow(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use serde_json::Value;
+
 use super::*;
 use crate::cli::rows;
 
@@ -13,7 +15,7 @@ fn found(method: &str, address: &str, secondary: &str, fault: &str) -> api::Foun
         address: address.to_owned(),
         secondary: secondary.to_owned(),
         meter_type: if method == "cjt188" { 0x20 } else { 0 },
-        profile: String::new(),
+        profile: if secondary == TWO { "mbus-two".to_owned() } else { String::new() },
         fault: fault.to_owned(),
     }
 }
@@ -48,9 +50,14 @@ fn a_meter_found_in_two_ways_is_one_row_and_a_known_one_has_its_name() {
     let elsewhere = found::merged(&all(), &Known::new(&[registered("old", "17")], "L2"));
     assert_eq!(elsewhere[1].known, None, "a meter of another line is another meter");
     let table = found::table(&findings);
-    for told in
-        ["12345678  KAM", "known as old", "several meters answer at once", "no primary address yet", "to be named"]
-    {
+    for told in [
+        "12345678  KAM",
+        "mbus-two",
+        "known as old",
+        "several meters answer at once",
+        "no primary address yet",
+        "to be named",
+    ] {
         assert!(table.contains(told), "{told}:\n{table}");
     }
 }
@@ -69,6 +76,29 @@ fn twins_that_their_fabrication_numbers_tell_apart_are_two_rows_with_an_address_
 }
 
 #[test]
+fn meters_that_share_a_secondary_address_are_one_row_that_nobody_can_read() {
+    let three = [found("secondary", ONE, ONE, ""), found("secondary", ONE, ONE, ""), found("secondary", ONE, ONE, "")];
+    let findings = found::merged(&three, &Known::default());
+    assert_eq!((findings.len(), findings[0].fault.as_str(), findings[0].address()), (1, "collision", None));
+    assert!(found::table(&findings).contains("several have this address"));
+    // One of them has a primary address of its own.
+    let findings = found::merged(&[&three[..], &[found("primary", "17", ONE, "")]].concat(), &Known::default());
+    assert_eq!((findings.len(), findings[1].address()), (2, Some("17")));
+}
+
+#[test]
+fn meters_told_apart_by_their_fabrication_number_are_rows_with_an_address_and_a_name_each() {
+    let [one, other] = ["-00000041", "-00000042"].map(|number| found("secondary", &format!("{ONE}{number}"), ONE, ""));
+    let findings = found::merged(&[one, other], &Known::default());
+    let rows = file::rows(&findings, "L1", 900, &[]);
+    let told: Vec<_> = rows.iter().map(|row| (row.name.as_str(), row.address.as_str())).collect();
+    let expected =
+        [("L1-12345678-00000041", "123456782C2D0104-00000041"), ("L1-12345678-00000042", "123456782C2D0104-00000042")];
+    assert_eq!(told, expected);
+    assert!(found::table(&findings).matches("KAM").count() == 2);
+}
+
+#[test]
 fn json_has_every_field_of_every_meter() {
     let findings = found::merged(&all(), &Known::default());
     let json = found::json("L1", &findings, 300, true);
@@ -76,6 +106,7 @@ fn json_has_every_field_of_every_meter() {
     let meter = &json["meters"][1];
     assert_eq!((&meter["address"], &meter["identity"]["manufacturer"]), (&"17".into(), &"KAM".into()));
     assert_eq!((&meter["methods"][0], &meter["methods"][1]), (&"secondary".into(), &"primary".into()));
+    assert_eq!((&meter["profile"], &json["meters"][2]["profile"]), (&Value::Null, &"mbus-two".into()));
     assert_eq!((&json["meters"][0]["medium"], &json["meters"][3]["fault"]), (&"heat".into(), &"collision".into()));
 }
 
@@ -93,6 +124,7 @@ fn the_import_file_is_read_back_and_leaves_out_who_is_known_or_cannot_be_read() 
         told,
         [("L1-11110012345678", "11110012345678", false), ("L1-87654321-2", TWO, false), ("L1-3", "3", true)]
     );
+    assert_eq!(read.iter().map(|row| row.profile.as_str()).collect::<Vec<_>>(), ["", "mbus-two", ""]);
     assert!(read.iter().all(|row| row.interval_s == 3_600 && row.line == "L1"));
 }
 
