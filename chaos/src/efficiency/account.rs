@@ -88,8 +88,13 @@ fn took(request: &Request, answer: Option<&Answer>, pace: Pace) -> Duration {
     let asking = pace.characters(request.hex.len() / 2);
     match answer {
         Some(answer) => asking + pace.turnaround() + pace.characters(answer.hex.len() / 2),
-        None => asking + pace.answer_time(if request.hex.starts_with("fe") { Dialect::Cjt188 } else { Dialect::Mbus }),
+        None => asking + pace.answer_time(if is_cjt188(&request.hex) { Dialect::Cjt188 } else { Dialect::Mbus }),
     }
+}
+
+/// A request of CJ/T 188 begins with its preamble.
+fn is_cjt188(hex: &str) -> bool {
+    hex.get(..2).is_some_and(|first| first.eq_ignore_ascii_case("fe"))
 }
 
 #[cfg(test)]
@@ -168,6 +173,9 @@ mod tests {
         let events = [request(1, 0, "107b017c16")];
         let account = Account::of(&events, "a", pace());
         assert!((account.physics_s - 0.435).abs() < 1e-9, "{account:?}");
+        // 18 characters, then 500 ms and 30 characters.
+        let events = [request(1, 0, "FEFE68207856341200111101031F90017216")];
+        assert!((Account::of(&events, "a", pace()).physics_s - 1.028).abs() < 1e-9);
         assert_eq!(Account::of(&events, "b", pace()), Account::default());
     }
 }
