@@ -106,6 +106,22 @@ pub enum LineFault {
 }
 
 impl LineFault {
+    /// This fault, or `other` where that tells more of what happened to one answer: a sound frame tells more than an
+    /// unsound one, and that more than noise.
+    pub(crate) const fn or_more_telling(self, other: Self) -> Self {
+        if other.tells() > self.tells() { other } else { self }
+    }
+
+    const fn tells(self) -> u8 {
+        match self {
+            Self::Silent => 0,
+            Self::Garbled | Self::Collision => 1,
+            Self::BadChecksum => 2,
+            Self::WrongMeter => 3,
+            Self::Undecodable | Self::LineDown => 4,
+        }
+    }
+
     /// The name used in tables and on the command line.
     pub const fn name(self) -> &'static str {
         match self {

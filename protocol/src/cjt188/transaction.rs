@@ -210,16 +210,7 @@ impl Transaction {
 
     /// Keeps the most telling fault.
     fn note(&mut self, fault: LineFault) {
-        let weight = |fault: LineFault| match fault {
-            LineFault::Silent => 0,
-            LineFault::Garbled | LineFault::Collision => 1,
-            LineFault::BadChecksum => 2,
-            LineFault::WrongMeter => 3,
-            LineFault::Undecodable | LineFault::LineDown => 4,
-        };
-        if weight(fault) > weight(self.worst) {
-            self.worst = fault;
-        }
+        self.worst = self.worst.or_more_telling(fault);
     }
 
     fn frame(&self) -> Frame {
