@@ -14,6 +14,7 @@ mod polling;
 mod profiles;
 mod spool;
 mod survey;
+mod timetable;
 mod trace;
 
 fn main() -> std::process::ExitCode {

@@ -15,10 +15,12 @@
 //! Refuses: async, clocks, dice, I/O and unordered maps. Time is a field of the entry, set by its proposer.
 
 pub mod assignment;
+pub mod calendar;
 pub mod command;
 pub mod membership;
 pub mod presence;
 pub mod registry;
+pub mod schedule;
 
 use std::fmt;
 
