@@ -272,7 +272,8 @@ settings!(
         /// A line's own stop, when it is asked to.
         #[serde(with = "humantime_serde")]
         stop_limit: Duration = Duration::from_secs(10),
-        /// Meters of one interval are asked within this share of it, percent, each at its own moment.
+        /// Slots that begin together are begun within this share of their time on time, percent: every line, and on it
+        /// every meter, at its own moment.
         spread_percent: u32 = 2,
         /// And within this time at most.
         #[serde(with = "humantime_serde")]

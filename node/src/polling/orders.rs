@@ -5,13 +5,26 @@
 
 use std::sync::Arc;
 
+use raft_store::state::UnixMillis;
 use raft_store::state::registry::Meter;
+
+use crate::timetable::Timetable;
+
+/// One meter, and when it is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Charge {
+    pub(super) meter: Meter,
+    /// Shared by all meters of the same schedule.
+    pub(super) table: Arc<Timetable>,
+    /// Slots that began before are not asked for.
+    pub(super) since: UnixMillis,
+}
 
 /// What the task is told while it runs.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Orders {
     /// All meters of the line.
-    pub(super) meters: Arc<Vec<Meter>>,
+    pub(super) meters: Arc<Vec<Charge>>,
     /// Finish the running exchange, close the channel, end.
     pub(super) ending: bool,
     /// Counts changes of the line's commands.

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::meter::{Epoch, LineId};
-use raft_store::state::State;
 use raft_store::state::assignment::Phase;
 use raft_store::state::registry::LineSpec;
+use raft_store::state::{State, UnixMillis};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
@@ -27,9 +27,10 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::changes::Changes;
 use super::line::{LineTask, Tenure};
-use super::orders::Orders;
+use super::orders::{Charge, Orders};
 use super::release::Releases;
 use super::schedule::Schedule;
+use crate::timetable::Timetables;
 
 /// A line's running task.
 #[derive(Debug)]
@@ -51,6 +52,7 @@ pub(super) struct Roster {
     tasks: JoinSet<Left>,
     lines: HashMap<Id, LineId>,
     releases: Releases,
+    timetables: Timetables,
     begun: Instant,
     /// Set once the node stops: when it gives up waiting.
     stop_by: Option<Instant>,
@@ -70,6 +72,7 @@ impl Roster {
             tasks: JoinSet::new(),
             lines: HashMap::new(),
             releases,
+            timetables: Timetables::default(),
             begun: Instant::now(),
             stop_by: None,
             started: 0,
@@ -157,21 +160,21 @@ impl Roster {
     }
 
     fn hold(&mut self, line: LineId, epoch: Epoch, listen: bool, left: Left) {
-        let Some(spec) = self.state.registry.lines.get(&line).map(|line| &line.spec) else { return };
-        let meters = || self.state.registry.meters_of(line).cloned().collect::<Vec<_>>();
+        let Some(spec) = self.state.registry.lines.get(&line).map(|line| line.spec.clone()) else { return };
         match self.running.get(&line) {
             Some(running) if running.epoch != epoch => running.gone.cancel(),
             // Its end comes back here, and it starts anew.
-            Some(running) if *running.spec != *spec => running.orders.send_modify(|orders| orders.ending = true),
+            Some(running) if *running.spec != spec => running.orders.send_modify(|orders| orders.ending = true),
             Some(running) => {
-                let meters = meters();
+                let meters = charges(&self.state, line, &mut self.timetables);
                 if *running.orders.borrow().meters != meters {
                     running.orders.send_modify(|orders| orders.meters = Arc::new(meters));
                 }
             }
             None => {
-                let spec = Arc::new(spec.clone());
-                let orders = Orders { meters: Arc::new(meters()), ..Orders::default() };
+                let spec = Arc::new(spec);
+                let meters = Arc::new(charges(&self.state, line, &mut self.timetables));
+                let orders = Orders { meters, ..Orders::default() };
                 self.start(Tenure { line, epoch, spec, listen, start_after: Duration::ZERO, schedule: left }, orders);
             }
         }
@@ -208,4 +211,10 @@ impl Roster {
         let same = self.state.assignment.is_held(line, self.shared.node, running.epoch);
         self.decide(line, left.filter(|_| same));
     }
+}
+
+/// The meters of a line, each with when it is read.
+fn charges(state: &State, line: LineId, timetables: &mut Timetables) -> Vec<Charge> {
+    let meters = state.registry.meters_of(line);
+    meters.map(|meter| Charge { meter: meter.clone(), table: timetables.of(meter), since: UnixMillis(0) }).collect()
 }

@@ -12,6 +12,7 @@
 //! the first counts, and for rules through all hours both. Refuses: asking for the time.
 
 mod rule;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod zone;
@@ -20,6 +21,7 @@ use raft_store::state::calendar::Calendar;
 use raft_store::state::schedule::{Freeze, Priority, Rule, Schedule};
 
 use rule::Moments;
+pub use shared::Timetables;
 pub use zone::{NoSuchZone, Zone};
 
 /// One slot. All times are Unix ms.
@@ -38,7 +40,7 @@ pub struct Slot {
 }
 
 /// The slots of a schedule in a plant.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timetable {
     rules: Vec<Moments>,
 }
@@ -80,7 +82,8 @@ impl Timetable {
 
     /// The slot that begins at `begin`, by all rules that name this moment.
     fn slot(&self, begin: u64) -> Option<Slot> {
-        let named = || self.rules.iter().filter(|rule| rule.names(begin)).map(|rule| &rule.rule);
+        let named: Vec<&Rule> = self.rules.iter().filter(|rule| rule.names(begin)).map(|rule| &rule.rule).collect();
+        let named = || named.iter().copied();
         let after = |seconds: u32| begin.saturating_add(u64::from(seconds) * 1_000);
         let length = named().map(Rule::length_s).max()?;
         let end = self.begin_after(begin).unwrap_or(u64::MAX).min(after(length));

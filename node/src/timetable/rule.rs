@@ -18,7 +18,7 @@ const DAYS_BACK: i64 = 2;
 const SEASONS_AHEAD: usize = 4;
 
 /// A rule in its plant.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Moments {
     pub(super) rule: Rule,
     calendar: Calendar,

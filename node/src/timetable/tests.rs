@@ -1,11 +1,15 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use proptest::prelude::*;
+use protocol::meter::{Address, LineId, MeterId};
 use raft_store::state::calendar::Calendar;
+use raft_store::state::registry::{self, Meter};
 use raft_store::state::schedule::{Freeze, Priority};
 
-use super::{Slot, Timetable, Zone};
+use super::{Slot, Timetable, Timetables, Zone};
 
 fn moment(text: &str) -> u64 {
     text.parse::<Timestamp>().unwrap().as_millisecond().unsigned_abs()
@@ -123,6 +127,28 @@ fn what_comes_once_in_four_years_is_found_and_a_zone_that_is_none_is_named() {
     assert_eq!(shown(table.after(moment("2028-03-01T00:00:00Z")).unwrap().begin), "2032-02-29T00:00:00Z");
     let error = Zone::named("Asia/Shangai").unwrap_err().to_string();
     assert!(error.contains("Asia/Shangai") && error.contains("IANA"), "{error}");
+}
+
+#[test]
+fn meters_of_one_schedule_share_a_timetable_that_is_forgotten_with_its_last_holder() {
+    let mut tables = Timetables::default();
+    let meter = |interval_s, offset_s| Meter {
+        id: MeterId(1),
+        name: "m".to_owned(),
+        line: LineId(1),
+        address: Address::MbusPrimary(1),
+        profile: None,
+        schedule: registry::Schedule { interval_s, offset_s },
+        enabled: true,
+    };
+    let quarter = tables.of(&meter(900, 60));
+    assert!(Arc::ptr_eq(&quarter, &tables.of(&meter(900, 60))));
+    assert_eq!(quarter.at(900_000).map(|slot| (slot.begin, slot.end)), Some((60_000, 960_000)));
+    let held: Vec<_> = (1..=500).map(|interval_s| tables.of(&meter(interval_s, 0))).collect();
+    assert_eq!(tables.len(), 501);
+    drop(held);
+    (501..=1_500).for_each(|interval_s| drop(tables.of(&meter(interval_s, 0))));
+    assert!(tables.len() < 501 + 64, "{} are remembered", tables.len());
 }
 
 const SCHEDULES: [&str; 6] = [

@@ -13,17 +13,22 @@ use jiff::{Timestamp, ToSpan};
 pub struct NoSuchZone(pub String);
 
 /// A time zone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone(TimeZone);
 
 /// The moments, Unix ms, at which a civil time is shown: the first, and another where it comes twice.
 pub(super) type Shown = (u64, Option<u64>);
 
 impl Zone {
+    /// The zone that never changes.
+    pub const fn utc() -> Self {
+        Self(TimeZone::UTC)
+    }
+
     /// The zone of an IANA name.
     pub fn named(name: &str) -> Result<Self, NoSuchZone> {
         if name == "UTC" {
-            return Ok(Self(TimeZone::UTC));
+            return Ok(Self::utc());
         }
         TimeZoneDatabase::bundled().get(name).map(Self).map_err(|_| NoSuchZone(name.to_owned()))
     }

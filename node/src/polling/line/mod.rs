@@ -32,7 +32,7 @@ use crate::trace::Asker;
 
 use super::Shared;
 use super::commands::{Desk, Task};
-use super::orders::Orders;
+use super::orders::{Charge, Orders};
 use super::outbox::Outbox;
 use super::permit::{Denied, Permit};
 use super::records::Author;
@@ -75,7 +75,7 @@ pub(super) struct LineTask {
     schedule: Schedule,
     desk: Desk,
     surveyor: Surveyor,
-    known: Arc<Vec<Meter>>,
+    known: Arc<Vec<Charge>>,
     meters: BTreeMap<MeterId, Meter>,
     /// How long the line has to be quiet before it is spoken on.
     quiet: Option<Duration>,
@@ -110,7 +110,7 @@ impl LineTask {
                 shared.descriptors.clone(),
                 shared.units.clone(),
             ),
-            schedule: schedule.unwrap_or_else(|| Schedule::new((&config.polling).into())),
+            schedule: schedule.unwrap_or_else(|| Schedule::new(line, (&config.polling).into())),
             desk: Desk::new(author, shared.outlet.clone(), config, metrics.clone()),
             surveyor: Surveyor::new(shared.surveys.open(line, epoch)),
             known: Arc::default(),
@@ -196,7 +196,7 @@ impl LineTask {
         if Arc::ptr_eq(&meters, &self.known) {
             return;
         }
-        self.meters = meters.iter().map(|meter| (meter.id, meter.clone())).collect();
+        self.meters = meters.iter().map(|charge| (charge.meter.id, charge.meter.clone())).collect();
         let misses = self.schedule.set_meters(&meters, wall_now());
         self.known = meters;
         self.store_misses(misses).await;

@@ -90,18 +90,12 @@ impl LineTask {
         ending
     }
 
-    /// When the next slot of its meter begins.
-    fn end_of(&self, due: Due) -> Option<UnixMillis> {
-        let interval_s = self.meters.get(&due.meter)?.schedule.interval_s;
-        Some(due.slot.plus(u64::from(interval_s) * 1_000))
-    }
-
     async fn poll(&mut self, due: Due) {
         let Some(target) = self.target(due.meter) else { return };
         let begun = Instant::now();
         // An answer asked for after its slot's end would be another moment's value.
         let asker = Asker::Poll { meter: due.meter, slot: due.slot };
-        let ending = self.exchange(Exchange::read(&target), self.end_of(due), asker).await;
+        let ending = self.exchange(Exchange::read(&target), Some(due.until), asker).await;
         let spent = begun.elapsed();
         if let Some(verdict) = self.judge(due, ending).await {
             self.schedule.ended(due, verdict, spent, wall_now());

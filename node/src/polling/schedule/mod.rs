@@ -10,10 +10,12 @@
 //! ```
 //!
 //! Promises: every slot of every meter in the time it covers ends once, read or missed with a truthful reason; live
-//! meters go before silent ones; silent ones together take no more than their share of the line's time, and one
-//! exchange. Refuses: a clock, I/O, dice: time is an argument.
+//! meters go before silent ones, and among equals slots of higher priority; silent ones together take no more than
+//! their share of the line's time, and one exchange. Refuses: a clock, I/O, dice: time is an argument.
 
 mod plan;
+mod slots;
+mod spread;
 #[cfg(test)]
 mod tests;
 
@@ -21,12 +23,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use protocol::exchange::LineFault;
-use protocol::meter::MeterId;
+use protocol::meter::{LineId, MeterId};
 use raft_store::state::UnixMillis;
-use raft_store::state::registry::Meter;
 
+use super::orders::Charge;
 use crate::config;
 use plan::Plan;
+use slots::Slots;
+use spread::Spread;
 
 /// The limits of a schedule.
 #[derive(Debug, Clone)]
@@ -67,6 +71,8 @@ pub(super) struct Due {
     pub(super) meter: MeterId,
     /// The slot it answers.
     pub(super) slot: UnixMillis,
+    /// The slot is over then: nothing is asked for it any more.
+    pub(super) until: UnixMillis,
     /// 1 is the first.
     pub(super) attempt: u32,
 }
@@ -76,7 +82,7 @@ pub(super) struct Due {
 pub(super) enum Next {
     /// Read this meter now.
     Poll(Due),
-    /// Nothing before this moment; `None`: no meters.
+    /// Nothing before this moment; `None`: no meters, or nothing is ever due.
     Wait(Option<UnixMillis>),
 }
 
@@ -107,6 +113,7 @@ pub(super) struct Miss {
 /// The schedule of one line.
 #[derive(Debug, Clone)]
 pub(super) struct Schedule {
+    line: LineId,
     rules: Rules,
     plans: BTreeMap<MeterId, Plan>,
     /// What keeps the whole line from being read: reason and detail.
@@ -117,20 +124,20 @@ pub(super) struct Schedule {
 
 impl Schedule {
     /// No meters yet.
-    pub(super) const fn new(rules: Rules) -> Self {
-        Self { rules, plans: BTreeMap::new(), hindrance: None, silent: (0, 0) }
+    pub(super) const fn new(line: LineId, rules: Rules) -> Self {
+        Self { line, rules, plans: BTreeMap::new(), hindrance: None, silent: (0, 0) }
     }
 
     /// These are the line's meters from now on. Slots that were open and now are nobody's are answered as missed;
     /// those of a meter that left the line are its new line's.
-    pub(super) fn set_meters(&mut self, meters: &[Meter], now: UnixMillis) -> Vec<Miss> {
+    pub(super) fn set_meters(&mut self, meters: &[Charge], now: UnixMillis) -> Vec<Miss> {
         let mut before = std::mem::take(&mut self.plans);
-        let mut misses = Vec::new();
-        for meter in meters {
-            let kept = before.remove(&meter.id);
-            let (plan, lost) = replan(meter, kept, now);
-            misses.extend(lost.map(|(plan, reason)| Miss { reason, ..plan.miss(meter.id, None, &self.rules) }));
-            self.plans.extend(plan.map(|plan| (meter.id, plan)));
+        let (mut misses, mut slots) = (Vec::new(), Slots::default());
+        for charge in meters {
+            let id = charge.meter.id;
+            let (plan, lost) = replan(charge, before.remove(&id), now.0, &mut slots);
+            misses.extend(lost.map(|(plan, reason)| Miss { reason, ..plan.miss(id, None, &self.rules) }));
+            self.plans.extend(plan.map(|plan| (id, plan)));
         }
         misses
     }
@@ -142,11 +149,11 @@ impl Schedule {
 
     /// Ends the slots that are over, the oldest of each meter first and a bounded number at once.
     pub(super) fn close(&mut self, now: UnixMillis) -> Vec<Miss> {
-        let mut misses = Vec::new();
+        let (mut misses, mut slots) = (Vec::new(), Slots::default());
         let mut left = self.rules.closed_slots;
         for (meter, plan) in &mut self.plans {
             while plan.end() <= now.0 && left > 0 {
-                misses.extend(plan.close(*meter, self.hindrance.as_ref(), &self.rules));
+                misses.extend(plan.close(*meter, self.hindrance.as_ref(), &self.rules, &mut slots));
                 left -= 1;
             }
         }
@@ -157,8 +164,11 @@ impl Schedule {
     pub(super) fn next(&self, now: UnixMillis) -> Next {
         let ready = self.plans.iter().filter(|(id, plan)| self.is_ready(**id, plan, now.0));
         match ready.min_by_key(|(id, plan)| (plan.rank(&self.rules), **id)) {
-            Some((id, plan)) => Next::Poll(Due { meter: *id, slot: UnixMillis(plan.slot), attempt: plan.attempts + 1 }),
-            None => Next::Wait(self.plans.iter().map(|(id, plan)| self.wake(*id, plan, now.0)).min().map(UnixMillis)),
+            Some((id, plan)) => Next::Poll(plan.to_poll(*id)),
+            None => {
+                let moments = self.plans.iter().map(|(id, plan)| self.wake(*id, plan, now.0));
+                Next::Wait(moments.min().filter(|moment| *moment < u64::MAX).map(UnixMillis))
+            }
         }
     }
 
@@ -168,7 +178,8 @@ impl Schedule {
 
     /// When a meter is due; silent ones not before their share allows it.
     fn due(&self, id: MeterId, plan: &Plan, now: u64) -> Option<u64> {
-        let due = plan.due(id, &self.rules)?;
+        let spread = Spread { line: self.line, meters: self.plans.len() as u64 };
+        let due = plan.due(id, spread, &self.rules)?;
         let (asked, free) = self.silent;
         let share_spent = plan.is_silent(&self.rules) && asked <= now;
         Some(if share_spent { due.max(free) } else { due })
@@ -180,7 +191,7 @@ impl Schedule {
 
     /// A read is over, after `spent` on the line.
     pub(super) fn ended(&mut self, due: Due, verdict: Verdict, spent: Duration, now: UnixMillis) {
-        let Some(plan) = self.plans.get_mut(&due.meter).filter(|plan| plan.slot == due.slot.0) else { return };
+        let Some(plan) = self.plans.get_mut(&due.meter).filter(|plan| plan.begin() == due.slot.0) else { return };
         if plan.is_silent(&self.rules) {
             let share = u64::from(self.rules.silent_share_percent);
             self.silent = (now.0, now.0 + millis(spent) * (100 - share) / share);
@@ -190,17 +201,21 @@ impl Schedule {
 }
 
 /// A meter's plan from now on, and the plan whose open slot nobody reads any more, with the reason.
-fn replan(meter: &Meter, kept: Option<Plan>, now: UnixMillis) -> (Option<Plan>, Option<(Plan, &'static str)>) {
+fn replan(
+    charge: &Charge,
+    kept: Option<Plan>,
+    now: u64,
+    slots: &mut Slots,
+) -> (Option<Plan>, Option<(Plan, &'static str)>) {
+    let is_enabled = charge.meter.enabled;
     match kept {
-        Some(plan) if !meter.enabled => (None, (!plan.done).then_some((plan, "disabled"))),
-        Some(plan) if plan.schedule == meter.schedule => (Some(plan), None),
+        Some(plan) if !is_enabled => (None, plan.is_open(now).then_some((plan, "disabled"))),
+        Some(plan) if plan.follows(charge) => (Some(plan), None),
         Some(plan) => {
-            let mut next = Plan::new(meter.schedule, now.0);
-            // A slot that both schedules know stays what it was.
-            next.done = plan.done && plan.slot == next.slot;
-            let lost = (!plan.done && plan.slot != next.slot).then_some((plan, "rescheduled"));
-            (Some(next), lost)
+            let next = plan.replaced(charge, now, slots);
+            let lost = plan.is_open(now) && plan.begin() != next.begin();
+            (Some(next), lost.then_some((plan, "rescheduled")))
         }
-        None => (meter.enabled.then(|| Plan::new(meter.schedule, now.0)), None),
+        None => (is_enabled.then(|| Plan::new(charge, now, slots)), None),
     }
 }

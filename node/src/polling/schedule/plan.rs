@@ -1,30 +1,39 @@
-//! One meter's plan: the slot it is in, what was tried, and how silent it has become.
+//! One meter's plan: the slot it is in or waits for, what was tried, and how silent it has become.
 //!
 //! ```text
-//!   slot begins        due        retries ..                 slot ends = the next begins
+//!   slot begins        due        retries ..                 slot ends: the next begins, or nothing is open
 //!   |--- spread -------|----------|------|--------------------|
 //!                                                             `- closed: read, or missed with a reason
 //! ```
 //!
-//! Promises: a slot ends once; an ended slot never opens again, wherever the wall clock is set. Refuses: choosing
-//! between meters.
+//! Promises: a slot ends once; an ended slot never opens again, wherever the wall clock is set; what freezes is not
+//! passed over by the back-off of silent meters. Refuses: choosing between meters.
+
+use std::cmp::Reverse;
+use std::sync::Arc;
 
 use protocol::meter::MeterId;
-use raft_store::state::registry::Schedule;
-
-use super::{Miss, Rules, Verdict};
 use raft_store::state::UnixMillis;
+use raft_store::state::schedule::Priority;
+
+use super::slots::Slots;
+use super::spread::Spread;
+use super::{Due, Miss, Rules, Verdict};
+use crate::polling::orders::Charge;
+use crate::timetable::{Slot, Timetable};
 
 /// A meter's place in time. All times are Unix ms.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
-    pub(super) schedule: Schedule,
-    /// When the present slot began.
-    pub(super) slot: u64,
-    pub(super) done: bool,
-    pub(super) attempts: u32,
+    table: Arc<Timetable>,
+    /// The slot it is in, or waits for; `None`: none comes.
+    slot: Option<Slot>,
+    /// What began before is over, or was never this plan's.
+    opens_from: u64,
+    done: bool,
+    attempts: u32,
     /// Tries that ended without the meter's doing: the line failed under them.
-    pub(super) setbacks: u32,
+    setbacks: u32,
     not_before: u64,
     fault: Option<(&'static str, String)>,
     answered: bool,
@@ -32,36 +41,26 @@ pub(super) struct Plan {
     /// Whether it ever answered.
     known: bool,
     /// Slots in a row that were tried and not answered.
-    pub(super) unanswered: u32,
+    unanswered: u32,
     /// Slots still to be passed over before the next probe.
     skip: u32,
     /// Slots from probe to probe.
     period: u32,
 }
 
-/// Milliseconds from slot to slot.
-pub(super) fn interval_ms(schedule: &Schedule) -> u64 {
-    u64::from(schedule.interval_s.max(1)) * 1_000
-}
-
-/// The slot that `now` lies in; the first one if `now` lies before it.
-pub(super) fn slot_at(schedule: &Schedule, now: u64) -> u64 {
-    let offset = u64::from(schedule.offset_s) * 1_000;
-    let interval = interval_ms(schedule);
-    now.saturating_sub(offset) / interval * interval + offset
-}
-
-/// A number that looks random and is the same on every node.
-fn scatter(meter: MeterId) -> u64 {
-    let mixed = meter.0.wrapping_add(0x9E37_79B9_7F4A_7C15).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed ^ (mixed >> 31)
-}
+/// Which of those that are due goes first: class, setbacks, priority, attempts, end of its time, beginning.
+pub(super) type Rank = (u8, u32, Reverse<Priority>, u32, u64, u64);
 
 impl Plan {
-    pub(super) fn new(schedule: Schedule, now: u64) -> Self {
+    pub(super) fn new(charge: &Charge, now: u64, slots: &mut Slots) -> Self {
+        Self::from(charge, charge.since.0, now, slots)
+    }
+
+    fn from(charge: &Charge, opens_from: u64, now: u64, slots: &mut Slots) -> Self {
         Self {
-            schedule,
-            slot: slot_at(&schedule, now),
+            table: Arc::clone(&charge.table),
+            slot: slots.open(&charge.table, opens_from, now),
+            opens_from,
             done: false,
             attempts: 0,
             setbacks: 0,
@@ -76,32 +75,67 @@ impl Plan {
         }
     }
 
+    /// The plan by another timetable. A slot that both know stays what it was.
+    pub(super) fn replaced(&self, charge: &Charge, now: u64, slots: &mut Slots) -> Self {
+        let opens_from = self.opens_from.max(charge.since.0);
+        let mut next = Self::from(charge, opens_from, now, slots);
+        next.done = self.done && next.begin() == self.begin();
+        next
+    }
+
+    pub(super) fn follows(&self, charge: &Charge) -> bool {
+        self.opens_from >= charge.since.0 && (Arc::ptr_eq(&self.table, &charge.table) || self.table == charge.table)
+    }
+
+    /// When its slot begins, or began.
+    pub(super) fn begin(&self) -> u64 {
+        self.slot.map_or(u64::MAX, |slot| slot.begin)
+    }
+
     pub(super) fn end(&self) -> u64 {
-        self.slot + interval_ms(&self.schedule)
+        self.slot.map_or(u64::MAX, |slot| slot.end)
+    }
+
+    /// Whether its slot has begun and is not read.
+    pub(super) fn is_open(&self, now: u64) -> bool {
+        !self.done && (self.begin() <= now || self.attempts + self.setbacks > 0)
+    }
+
+    pub(super) fn to_poll(&self, meter: MeterId) -> Due {
+        let (slot, until) = (UnixMillis(self.begin()), UnixMillis(self.end()));
+        Due { meter, slot, until, attempt: self.attempts + 1 }
     }
 
     pub(super) const fn is_silent(&self, rules: &Rules) -> bool {
         self.unanswered >= rules.silent_after
     }
 
+    /// Whether this slot is passed over because the meter is silent.
+    fn backs_off(&self, rules: &Rules) -> bool {
+        let freezes = self.slot.is_some_and(|slot| slot.freeze.is_some());
+        self.is_silent(rules) && self.skip > 0 && !freezes
+    }
+
     /// When the meter is asked next in this slot; `None`: not again.
-    pub(super) fn due(&self, meter: MeterId, rules: &Rules) -> Option<u64> {
+    pub(super) fn due(&self, meter: MeterId, spread: Spread, rules: &Rules) -> Option<u64> {
         let limit = if self.is_silent(rules) { 1 } else { rules.attempts_per_slot };
-        let over = self.done || self.attempts >= limit || (self.is_silent(rules) && self.skip > 0);
-        let spread = (interval_ms(&self.schedule) * u64::from(rules.spread_percent) / 100).min(rules.spread_max_ms);
-        let begin = self.slot + scatter(meter) % (spread + 1);
-        (!over).then(|| begin.max(self.not_before)).filter(|due| *due < self.end())
+        let over = self.done || self.attempts >= limit || self.backs_off(rules);
+        let slot = self.slot.filter(|_| !over)?;
+        let due = spread.moment(&slot, meter, rules).max(self.not_before);
+        (due < slot.end).then_some(due)
     }
 
     /// Which meters go first: those that answered last, then unknown ones, then those that owe an answer, then silent
-    /// ones; of each the untried ones first, then those whose slot ends first.
-    pub(super) fn rank(&self, rules: &Rules) -> (u8, u32, u64, u64) {
+    /// ones. Of each: those under which the line did not fail, lest one keeps the others from being read; the higher
+    /// priority; the untried; those that are late first.
+    pub(super) fn rank(&self, rules: &Rules) -> Rank {
         let class = match self.unanswered {
             _ if self.is_silent(rules) => 3,
             0 => u8::from(!self.known),
             _ => 2,
         };
-        (class, self.attempts + self.setbacks, self.end(), self.slot)
+        let (priority, late_from) = self.slot.map_or_else(Default::default, |slot| (slot.priority, slot.on_time_until));
+        (class, self.setbacks, Reverse(priority), self.attempts, late_from, self.begin())
     }
 
     pub(super) fn record(&mut self, verdict: Verdict, now: u64, rules: &Rules) {
@@ -128,7 +162,8 @@ impl Plan {
     fn tried(&mut self, fault: (&'static str, String), now: u64, rules: &Rules) {
         self.attempts += 1;
         self.fault = Some(fault);
-        let pause = interval_ms(&self.schedule) / u64::from(rules.attempts_per_slot.max(1) * 2);
+        let on_time = self.slot.map_or(0, |slot| slot.on_time_until.saturating_sub(slot.begin));
+        let pause = on_time / u64::from(rules.attempts_per_slot.max(1) * 2);
         // A line's disturbance is often over at once: the first repeat waits only for meters not tried yet.
         self.not_before = if self.attempts == 1 { now } else { now + pause.min(rules.retry_pause_max_ms) };
     }
@@ -139,10 +174,13 @@ impl Plan {
         meter: MeterId,
         hindrance: Option<&(&'static str, String)>,
         rules: &Rules,
+        slots: &mut Slots,
     ) -> Option<Miss> {
+        let slot = self.slot?;
         let miss = (!self.done).then(|| self.miss(meter, hindrance, rules));
         self.account_silence(rules);
-        self.slot = self.end();
+        self.slot = slots.after(&self.table, slot.begin);
+        self.opens_from = slot.end;
         self.not_before = 0;
         (self.attempts, self.setbacks) = (0, 0);
         self.fault = None;
@@ -153,12 +191,12 @@ impl Plan {
     pub(super) fn miss(&self, meter: MeterId, hindrance: Option<&(&'static str, String)>, rules: &Rules) -> Miss {
         let (reason, detail) = match (&self.fault, hindrance) {
             (Some(fault), _) => fault.clone(),
-            (None, _) if self.is_silent(rules) && self.skip > 0 => self.backing_off(),
+            (None, _) if self.backs_off(rules) => self.backing_off(),
             (None, Some(hindrance)) => hindrance.clone(),
             (None, None) if self.is_silent(rules) => self.backing_off(),
             (None, None) => ("no-time", String::new()),
         };
-        Miss { meter, slot: UnixMillis(self.slot), reason, detail, attempts: self.attempts }
+        Miss { meter, slot: UnixMillis(self.begin()), reason, detail, attempts: self.attempts }
     }
 
     fn backing_off(&self) -> (&'static str, String) {
