@@ -267,6 +267,8 @@ settings!(
         silent_probe_slots: u32 = 16,
         /// Silent meters together may take this much of their line's time, percent.
         silent_share_percent: u32 = 20,
+        /// Of a line's time this much is kept for commands, percent, when it is judged whether its schedules fit.
+        command_share_percent: u32 = 5,
         /// Attempts to read one meter in one slot, at most.
         attempts_per_slot: u32 = 3,
         /// A line's own stop, when it is asked to.
@@ -427,6 +429,8 @@ settings!(
         /// A spool whose oldest record is older than this is a problem on the status screen.
         #[serde(with = "humantime_serde")]
         spool_age_warning: Duration = Duration::from_secs(60),
+        /// Lines that cannot meet their schedules, told by name at once, at most.
+        overloaded_shown: usize = 5,
         /// Events kept for the status screen.
         events: usize = 100,
         /// For one call, at most.
@@ -556,6 +560,13 @@ impl Config {
             let remedy = format!("has to be at most half of raft.message_bytes = {}", self.raft.message_bytes);
             return Some(("spool.pull_bytes", self.spool.pull_bytes.to_string(), remedy));
         }
+        let kept = self.polling.silent_share_percent.saturating_add(self.polling.command_share_percent);
+        if kept >= 100 {
+            let remedy =
+                "with polling.silent_share_percent has to be less than 100: something has to be left for readings";
+            let value = self.polling.command_share_percent.to_string();
+            return Some(("polling.command_share_percent", value, remedy.to_owned()));
+        }
         self.zero_limit().map(|key| (key, "0".to_owned(), "has to be at least 1".to_owned()))
     }
 
@@ -570,6 +581,7 @@ impl Config {
             ("spool.queue", self.spool.queue),
             ("spool.pull_records", self.spool.pull_records as usize),
             ("admin.import_rows", self.admin.import_rows),
+            ("admin.overloaded_shown", self.admin.overloaded_shown),
             ("admin.watch_queue", self.admin.watch_queue),
             ("admin.watchers", self.admin.watchers),
             ("admin.status_per_second", self.admin.status_per_second as usize),

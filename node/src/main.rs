@@ -1,6 +1,7 @@
 //! The hearth daemon and its command line.
 
 mod admin;
+mod capacity;
 mod cli;
 mod clock;
 mod cluster;

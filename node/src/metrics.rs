@@ -28,6 +28,8 @@ struct Numbers {
     oldest_spooled_at: Gauge,
     lines_open: Gauge,
     lines_down: Gauge,
+    lines_overloaded: Gauge,
+    line_load_highest: Gauge,
     rows_written: Counter,
     rows_rejected: Counter,
     writes_failed: Counter,
@@ -83,6 +85,12 @@ impl Metrics {
         } else {
             self.numbers.lines_down.dec()
         };
+    }
+
+    /// So many lines of this node are asked more than they can give, and the highest load of one, a thousandth.
+    pub fn lines_loaded(&self, overloaded: usize, highest_permille: u32) {
+        self.numbers.lines_overloaded.set(i64::try_from(overloaded).unwrap_or(i64::MAX));
+        self.numbers.line_load_highest.set(highest_permille.into());
     }
 
     /// Rows were committed to the database.
@@ -160,6 +168,16 @@ impl Metrics {
         registry.register("spool_bytes", "Bytes in the spool", n.spool_bytes.clone());
         registry.register("lines_open", "Lines whose channel is open", n.lines_open.clone());
         registry.register("lines_down", "Lines whose channel cannot be opened", n.lines_down.clone());
+        registry.register(
+            "lines_overloaded",
+            "Lines whose schedules ask more than they can give",
+            n.lines_overloaded.clone(),
+        );
+        registry.register(
+            "line_load_highest_permille",
+            "What reading takes of the time there is for it, of the worst line",
+            n.line_load_highest.clone(),
+        );
         registry.register("units_connected", "Units that called in and registered", n.units_connected.clone());
         registry.register("units_refused", "Connections of units closed unregistered", n.units_refused.clone());
         registry.register("units_unknown", "Units that called in and have no line", n.units_unknown.clone());

@@ -105,7 +105,8 @@ impl Admin {
     fn show(&self, applied: &Applied, leadership: Leadership, view: Option<&LeaderViewReply>) -> api::StatusReply {
         let own = self.metrics.report();
         let node = self.cluster.node();
-        build(Sight { applied, leadership, view, node, own: &own, at: wall_now(), config: &self.config })
+        let loads = self.loads(&applied.state);
+        build(Sight { applied, leadership, view, node, own: &own, at: wall_now(), loads: &loads, config: &self.config })
     }
 
     async fn true_status(&self) -> Result<(api::StatusReply, State), Status> {

@@ -20,6 +20,7 @@ use super::scans;
 use super::seat::Seat;
 use super::watching::{Feed, Watch};
 use super::{Admin, convert};
+use crate::capacity::Book;
 use crate::clock::wall_now;
 use crate::cluster::Applied;
 
@@ -36,8 +37,9 @@ impl Lines for Admin {
                 Err(errors) => Ok(convert::refused_rows(errors)),
                 Ok(lines) if lines.is_empty() => Ok(api::ImportReply::default()),
                 Ok(lines) => {
+                    let names = lines.iter().map(|line| line.name.clone()).collect();
                     let entry = Entry::ImportLines { at: wall_now(), lines };
-                    convert::imported(self.propose(entry).await?)
+                    Ok(self.warned(convert::imported(self.propose(entry).await?)?, names).await)
                 }
             }
         })
@@ -49,7 +51,8 @@ impl Lines for Admin {
         let asked = request.into_inner();
         self.within(async {
             let page = Page::new(asked.limit, &asked.page_token, &self.config.admin)?;
-            Ok(list(&self.read().await?.state, &asked, page))
+            let state = self.read().await?.state;
+            Ok(list(&state, &asked, page, &self.loads(&state)))
         })
         .await
     }
@@ -60,7 +63,7 @@ impl Lines for Admin {
         self.within(async {
             let state = self.read().await?.state;
             let line = state.registry.line_named(&name).ok_or_else(|| convert::missing("line", &name))?;
-            Ok(convert::line(&state, line))
+            Ok(with_load(convert::line(&state, line), &self.loads(&state)))
         })
         .await
     }
@@ -99,13 +102,18 @@ impl Lines for Admin {
     }
 }
 
-fn list(state: &State, asked: &api::ListLinesRequest, page: Page<'_>) -> api::ListLinesReply {
+fn with_load(line: api::Line, book: &Book) -> api::Line {
+    let load_permille = Some(book.of(LineId(line.id)).map_or(0, |load| load.permille));
+    api::Line { load_permille, ..line }
+}
+
+fn list(state: &State, asked: &api::ListLinesRequest, page: Page<'_>, book: &Book) -> api::ListLinesReply {
     let node = Some(NodeId(asked.node)).filter(|node| node.0 > 0);
     let (lines, next_page_token) = page.take(&state.registry.line_names, |name, id: LineId| {
         let wanted =
             name.contains(&asked.name_contains) && node.is_none_or(|node| state.assignment.owner(id) == Some(node));
         let line = state.registry.lines.get(&id).filter(|_| wanted)?;
-        Some(convert::line(state, line))
+        Some(with_load(convert::line(state, line), book))
     });
     api::ListLinesReply { lines, next_page_token }
 }
@@ -203,7 +211,11 @@ mod tests {
 
     fn names(asked: &api::ListLinesRequest) -> Vec<String> {
         let page = Page::new(asked.limit, &asked.page_token, &config::Admin::default()).expect("within the limit");
-        let reply = list(&testing::cluster_of_three(), asked, page);
+        let mut book = Book::new((&config::Polling::default()).into());
+        let state = testing::cluster_of_three();
+        book.follow(&state.registry, 1);
+        let reply = list(&state, asked, page, &book);
+        assert!(reply.lines.iter().all(|line| (line.load_permille > Some(0)) == (line.meters > 0)), "{reply:?}");
         reply.lines.into_iter().filter_map(|line| line.spec).map(|spec| spec.name).collect()
     }
 

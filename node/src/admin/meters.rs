@@ -21,7 +21,11 @@ impl Meters for Admin {
             match convert::rows(request.into_inner().meters, &self.config.admin, spec)? {
                 Err(errors) => Ok(convert::refused_rows(errors)),
                 Ok(meters) if meters.is_empty() => Ok(api::ImportReply::default()),
-                Ok(meters) => convert::imported(self.propose(Entry::ImportMeters { meters }).await?),
+                Ok(meters) => {
+                    let lines = meters.iter().map(|meter| meter.line.clone()).collect();
+                    let reply = convert::imported(self.propose(Entry::ImportMeters { meters }).await?)?;
+                    Ok(self.warned(reply, lines).await)
+                }
             }
         })
         .await

@@ -13,6 +13,7 @@ mod cluster;
 mod commands;
 mod convert;
 mod lines;
+mod loads;
 mod meters;
 mod orphans;
 mod page;
@@ -28,7 +29,7 @@ mod testing;
 mod traces;
 mod watching;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use protocol::api::admin::cluster_server::ClusterServer;
 use protocol::api::admin::commands_server::CommandsServer;
@@ -42,6 +43,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Response, Status};
 
+use crate::capacity::Book;
 use crate::cluster::{Applied, Cluster};
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -57,6 +59,8 @@ pub struct Admin {
     metrics: Metrics,
     stop: CancellationToken,
     watchers: Arc<Semaphore>,
+    /// What each line is asked, as of the state looked at last.
+    book: Arc<Mutex<Book>>,
 }
 
 impl Admin {
@@ -70,7 +74,8 @@ impl Admin {
         stop: CancellationToken,
     ) -> Self {
         let watchers = Arc::new(Semaphore::new(config.admin.watchers));
-        Self { cluster, reader, catalogue, config, metrics, stop, watchers }
+        let book = Arc::new(Mutex::new(Book::new((&config.polling).into())));
+        Self { cluster, reader, catalogue, config, metrics, stop, watchers, book }
     }
 
     /// All services of the console.

@@ -26,6 +26,7 @@ pub fn find(sight: &Sight<'_>, reply: &StatusReply) -> Vec<Problem> {
     problems.extend(database(reply));
     problems.extend(rejected(reply));
     problems.extend(orphaned(sight, reply));
+    problems.extend(overloaded(sight));
     for node in &reply.nodes {
         problems.extend(silence(node));
         problems.extend(clock(sight, node));
@@ -144,6 +145,18 @@ fn orphaned(sight: &Sight<'_>, reply: &StatusReply) -> Vec<Problem> {
         }
     };
     groups.into_iter().map(show).collect()
+}
+
+/// Lines that are asked too much, the worst first, a bounded number by name.
+fn overloaded(sight: &Sight<'_>) -> Vec<Problem> {
+    let (over, shown) = (sight.loads.over(), sight.config.admin.overloaded_shown);
+    let more = over.len().saturating_sub(shown);
+    let rest = warning(
+        format!("{} more cannot meet their schedules", lines(u32::try_from(more).unwrap_or(u32::MAX))),
+        "look at the column LOAD of `hearth line list`",
+    );
+    let named = over.take(shown).map(|(line, load)| warning(load.what(line), load.remedy()));
+    named.chain((more > 0).then_some(rest)).collect()
 }
 
 fn lines_called(names: &[&str]) -> String {

@@ -4,6 +4,7 @@ use protocol::api::admin as api;
 use protocol::api::peer::LeaderViewReply;
 use raft_store::state::assignment::Move;
 use raft_store::state::membership::Labels;
+use raft_store::state::registry::LineSpec;
 use raft_store::state::{Entry, State, UnixMillis};
 
 use super::*;
@@ -207,4 +208,29 @@ fn a_unit_without_a_line_is_named_with_the_node_it_called() {
     let view = with_report(2, |report| report.unknown_units = vec![unit("12345678"), unit("87654321")]);
     let said = "unit 12345678 and 1 more called node 2 (b) and has no line";
     assert_eq!(only(sound(), &view), (false, said.to_owned()));
+}
+
+#[test]
+fn lines_that_cannot_meet_their_schedules_are_warned_of_the_worst_by_name() {
+    let mut state = sound();
+    let slow = |n: u8| LineSpec { baud: 1_200 / u32::from(n), ..testing::line(&format!("slow{n}"), Labels::new()) };
+    let lines = (1..=9).map(slow).collect();
+    let meters = (1..=9)
+        .flat_map(|line| (1..=250).map(move |n| testing::meter(&format!("m{line}-{n}"), &format!("slow{line}"), n)));
+    let moves = (2..=10).map(|line| Move { line: LineId(line), from: Epoch(0), to: NodeId(1) }).collect();
+    let at = UnixMillis(1);
+    testing::applied(
+        &mut state,
+        vec![
+            Entry::ImportLines { at, lines },
+            Entry::ImportMeters { meters: meters.collect() },
+            Entry::Assign { at, term: 1, moves, cause: "least loaded".to_owned() },
+        ],
+    );
+    let said = problems(state, &view());
+    assert!(said.iter().all(|problem| problem.severity() == Severity::Warning), "{said:?}");
+    let of = |n: usize| said.get(n).map(|problem| problem.what.clone()).unwrap_or_default();
+    assert_eq!(said.len(), 6, "{said:?}");
+    assert!(of(0).starts_with("line slow9 needs ") && of(4).starts_with("line slow5 needs "), "{said:?}");
+    assert_eq!(of(5), "2 lines more cannot meet their schedules");
 }

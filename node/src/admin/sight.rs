@@ -7,6 +7,7 @@ use protocol::api::peer::LeaderViewReply;
 use protocol::meter::NodeId;
 use raft_store::state::UnixMillis;
 
+use crate::capacity::Book;
 use crate::cluster::{Applied, Leadership};
 use crate::config::Config;
 
@@ -25,6 +26,8 @@ pub struct Sight<'a> {
     pub own: &'a api::NodeReport,
     /// This moment.
     pub at: UnixMillis,
+    /// What the lines of the state are asked.
+    pub loads: &'a Book,
     /// The limits beyond which something is a problem.
     pub config: &'a Config,
 }

@@ -109,6 +109,7 @@ fn command_counts(state: &State) -> api::CommandCounts {
 pub mod tests {
     use super::*;
     use crate::admin::testing;
+    use crate::capacity::Book;
     use crate::cluster::{Applied, Leadership};
     use crate::config::Config;
     use protocol::api::peer::LeaderViewReply;
@@ -144,7 +145,12 @@ pub mod tests {
         let leadership = Leadership { term: 1, leader: leader.map(NodeId), mine: leader == Some(1) };
         let own = api::NodeReport { exchanges: 7, version: "0.1.0".to_owned(), ..api::NodeReport::default() };
         let applied = Applied { index: 12, term: 1, state };
-        build(Sight { applied: &applied, leadership, view, node: NodeId(1), own: &own, at: NOW, config: &config() })
+        let mut loads = Book::new((&config().polling).into());
+        loads.follow(&applied.state.registry, NOW.0);
+        let (node, config) = (NodeId(1), config());
+        let sight =
+            Sight { applied: &applied, leadership, view, node, own: &own, at: NOW, loads: &loads, config: &config };
+        build(sight)
     }
 
     #[test]

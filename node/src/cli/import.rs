@@ -1,6 +1,6 @@
 //! An import as its caller sees it: the file it comes from, and what became of it.
 //!
-//! Promises: every fault is shown, whoever found it, as a row of one table. Refuses: applying a part.
+//! Promises: every fault is shown, whoever found it, as a row of one table; warnings go to stderr. Refuses: applying a part.
 
 use std::path::Path;
 
@@ -37,6 +37,12 @@ pub fn read<T>(
 
 /// Shows what an import did; faults of rows are a failure.
 pub fn show_import(reply: &api::ImportReply, out: Out) -> Result<(), Failure> {
+    for api::RowWarning { row, message } in &reply.warnings {
+        match row {
+            0 => eprintln!("hearth: warning: {message}"),
+            row => eprintln!("hearth: warning: row {row}: {message}"),
+        }
+    }
     out.show(|| json::imported(reply), || import_text(reply))?;
     if reply.errors.is_empty() {
         return Ok(());

@@ -113,6 +113,7 @@ pub fn line(line: &api::Line) -> Value {
         "since": line.since,
         "why": line.why,
         "meters": line.meters,
+        "load_permille": line.load_permille,
     })
 }
 
@@ -153,6 +154,7 @@ pub fn imported(reply: &api::ImportReply) -> Value {
         "errors": list(&reply.errors, |error| {
             json!({ "row": error.row, "column": error.column, "message": error.message })
         }),
+        "warnings": list(&reply.warnings, |warning| json!({ "row": warning.row, "message": warning.message })),
     })
 }
 

@@ -27,7 +27,7 @@ pub enum Command {
         /// The file; - is stdin.
         file: PathBuf,
     },
-    /// Lists lines by name.
+    /// Lists lines by name. LOAD is what reading takes of the time there is for it, at the worst.
     List {
         /// Only those held by this node, by id.
         #[arg(long, default_value_t = 0, hide_default_value = true)]
@@ -135,9 +135,16 @@ fn owner(line: &api::Line) -> String {
 fn lines_table(lines: &[api::Line]) -> String {
     let row = |line: &api::Line| {
         let spec = line.spec.clone().unwrap_or_default();
-        [spec.name, spec.endpoint, phase(line), owner(line), line.epoch.to_string(), line.meters.to_string()]
+        let (epoch, meters) = (line.epoch.to_string(), line.meters.to_string());
+        [spec.name, spec.endpoint, phase(line), owner(line), epoch, meters, load(line)]
     };
-    table(["NAME", "ENDPOINT", "PHASE", "NODE", "EPOCH", "METERS"], &["EPOCH", "METERS"], lines.iter().map(row))
+    let titles = ["NAME", "ENDPOINT", "PHASE", "NODE", "EPOCH", "METERS", "LOAD"];
+    table(titles, &["EPOCH", "METERS", "LOAD"], lines.iter().map(row))
+}
+
+/// Percent, rounded up: what is too much is shown as more than 100.
+fn load(line: &api::Line) -> String {
+    line.load_permille.map_or_else(String::new, |permille| format!("{} %", permille.div_ceil(10)))
 }
 
 fn shown(line: &api::Line) -> String {
@@ -148,6 +155,7 @@ fn shown(line: &api::Line) -> String {
         format!("answers   {} ms more than the standard, {} repeats", spec.extra_answer_ms, spec.repeats.unwrap_or(0)),
         format!("requires  {}", labels(&spec.requires)),
         format!("meters    {}", line.meters),
+        format!("load      {} of the time in which they have to be read", load(line)),
         format!("owner     {}, {}, epoch {}, since {} UTC", owner(line), phase(line), line.epoch, moment(line.since)),
         format!("why       {}", line.why),
     ]
@@ -175,5 +183,11 @@ mod tests {
         let moving = api::Line { node: 2, to: 3, ..api::Line::default() };
         assert_eq!(owner(&moving), "2 -> 3");
         assert_eq!(owner(&api::Line::default()), "-");
+    }
+
+    #[test]
+    fn a_load_is_shown_in_percent_and_never_as_less_than_it_is() {
+        let loaded = |permille| load(&api::Line { load_permille: permille, ..api::Line::default() });
+        assert_eq!([Some(1_001), Some(70), None].map(loaded), ["101 %", "7 %", ""]);
     }
 }

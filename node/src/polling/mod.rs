@@ -15,6 +15,7 @@ mod changes;
 mod commands;
 mod dialogue;
 mod line;
+mod loads;
 mod orders;
 mod outbox;
 mod outlet;

@@ -27,9 +27,11 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::changes::Changes;
 use super::line::{LineTask, Tenure};
+use super::loads::Loads;
 use super::orders::{Charge, Orders};
 use super::release::Releases;
 use super::schedule::Schedule;
+use crate::capacity::Spans;
 use crate::timetable::Timetables;
 
 /// A line's running task.
@@ -53,6 +55,7 @@ pub(super) struct Roster {
     lines: HashMap<Id, LineId>,
     releases: Releases,
     timetables: Timetables,
+    loads: Loads,
     begun: Instant,
     /// Set once the node stops: when it gives up waiting.
     stop_by: Option<Instant>,
@@ -65,6 +68,7 @@ impl Roster {
         let settings = &shared.config.polling;
         let outlet = shared.outlet.clone();
         let releases = Releases::new(shared.node, outlet, settings.releases_per_entry, settings.release_retry);
+        let loads = Loads::new(settings.into(), shared.metrics.clone(), Spans::default());
         Self {
             shared,
             state: State::default(),
@@ -73,6 +77,7 @@ impl Roster {
             lines: HashMap::new(),
             releases,
             timetables: Timetables::default(),
+            loads,
             begun: Instant::now(),
             stop_by: None,
             started: 0,
@@ -128,6 +133,7 @@ impl Roster {
         for line in changes.lines {
             self.decide(line, None);
         }
+        self.loads.tell();
         for running in changes.commands.iter().filter_map(|line| self.running.get(line)) {
             running.orders.send_modify(|orders| orders.bell += 1);
         }
@@ -168,13 +174,15 @@ impl Roster {
             Some(running) => {
                 let meters = charges(&self.state, line, &mut self.timetables);
                 if *running.orders.borrow().meters != meters {
+                    self.loads.set(line, &running.spec, &meters);
                     running.orders.send_modify(|orders| orders.meters = Arc::new(meters));
                 }
             }
             None => {
                 let spec = Arc::new(spec);
-                let meters = Arc::new(charges(&self.state, line, &mut self.timetables));
-                let orders = Orders { meters, ..Orders::default() };
+                let meters = charges(&self.state, line, &mut self.timetables);
+                self.loads.set(line, &spec, &meters);
+                let orders = Orders { meters: Arc::new(meters), ..Orders::default() };
                 self.start(Tenure { line, epoch, spec, listen, start_after: Duration::ZERO, schedule: left }, orders);
             }
         }
@@ -209,7 +217,9 @@ impl Roster {
         let Some(running) = self.running.remove(&line) else { return };
         self.started = 0;
         let same = self.state.assignment.is_held(line, self.shared.node, running.epoch);
+        self.loads.forget(line);
         self.decide(line, left.filter(|_| same));
+        self.loads.tell();
     }
 }
 

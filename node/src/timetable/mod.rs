@@ -63,6 +63,19 @@ impl Timetable {
         self.slot(self.begin_after(moment)?)
     }
 
+    /// Milliseconds from slot to slot, where it is one interval and all of it is on time.
+    pub fn interval_ms(&self) -> Option<u64> {
+        match self.rules.as_slice() {
+            [one] => one.interval_ms(),
+            _ => None,
+        }
+    }
+
+    /// The first moment of each rule from `moment` on.
+    pub fn firsts(&self, moment: u64) -> impl Iterator<Item = u64> + '_ {
+        self.rules.iter().filter_map(move |rule| rule.first_after(moment.saturating_sub(1)))
+    }
+
     /// The slots that begin from `from` on and before `to`, in order.
     pub fn between(&self, from: u64, to: u64) -> impl Iterator<Item = Slot> + '_ {
         let mut begin = match from.checked_sub(1) {

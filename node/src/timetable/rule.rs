@@ -35,6 +35,16 @@ impl Moments {
         self.last_until(moment) == Some(moment)
     }
 
+    /// Milliseconds from moment to moment of an interval that is on time from one to the next.
+    pub(super) fn interval_ms(&self) -> Option<u64> {
+        match self.rule.times {
+            Times::Every { interval_s, .. } if self.rule.within_s() == interval_s => {
+                Some(u64::from(interval_s) * 1_000)
+            }
+            _ => None,
+        }
+    }
+
     /// The first moment after `moment`.
     pub(super) fn first_after(&self, moment: u64) -> Option<u64> {
         match self.rule.times {

@@ -72,6 +72,7 @@ pub fn line(state: &State, line: &Line) -> api::Line {
         since: ownership.map_or(0, |o| o.since.0),
         why: why(state, line, ownership),
         meters: u32::try_from(state.registry.meters_of(line.id).count()).unwrap_or(u32::MAX),
+        load_permille: None,
     }
 }
 

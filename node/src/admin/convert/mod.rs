@@ -57,7 +57,7 @@ pub fn unexpected(reply: &Reply) -> Status {
 pub fn imported(reply: Reply) -> Result<ImportReply, Status> {
     match reply {
         Reply::Imported { created, updated, unchanged } => {
-            Ok(ImportReply { created, updated, unchanged, errors: Vec::new() })
+            Ok(ImportReply { created, updated, unchanged, ..ImportReply::default() })
         }
         Reply::Rows(faults) => Ok(refused_rows(faults.into_iter().map(row_error).collect())),
         other => Err(unexpected(&other)),
