@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::capacity::Measured;
 use crate::clock::wall_now;
 use crate::cluster::consensus::{Consensus, StartError};
 use crate::cluster::heartbeat::Heart;
@@ -130,6 +131,7 @@ struct Memory {
     traces: Traces,
     surveys: Surveys,
     units: Directory,
+    measured: Measured,
 }
 
 struct Node {
@@ -166,7 +168,8 @@ impl Node {
         let cluster =
             Cluster::new(identity.node_id(), Arc::clone(&config), consensus.clone(), machine, leadership, peers);
         let (traces, surveys) = (Traces::new(&config.trace), Surveys::new(&config.survey));
-        let memory = Memory { config, metrics, cluster, spool, catalogue, traces, surveys, units };
+        let measured = Measured::default();
+        let memory = Memory { config, metrics, cluster, spool, catalogue, traces, surveys, units, measured };
         let server = server::serve(listener, &identity, &memory);
         if identity.founder {
             consensus.found(&memory.config.advertise()).await?;
@@ -183,7 +186,7 @@ impl Node {
         identity: Identity,
         callers: Vec<Listener>,
     ) -> Self {
-        let Memory { config, metrics, cluster, spool, catalogue, traces, surveys, units } = memory.clone();
+        let Memory { config, metrics, cluster, spool, catalogue, traces, surveys, units, measured } = memory.clone();
         let rest = CancellationToken::new();
         let heart = Heart::new(cluster.clone(), Arc::clone(&config), metrics.clone(), wall_now().0);
         let watcher = consensus.clone();
@@ -204,7 +207,7 @@ impl Node {
             tasks.push(tokio::spawn(found(cluster.clone(), Arc::clone(&config), identity, rest.clone())));
         }
         let leader = Leader::new(cluster.clone(), Arc::clone(&config), metrics.clone());
-        let limbs = Polling { cluster, spool, catalogue, config, metrics, traces, surveys, units };
+        let limbs = Polling { cluster, spool, catalogue, config, metrics, traces, surveys, units, measured };
         let (duties, polling) = (CancellationToken::new(), CancellationToken::new());
         Self {
             duties: (duties.clone(), tokio::spawn(leader.run(duties))),

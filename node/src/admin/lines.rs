@@ -207,11 +207,12 @@ mod tests {
 
     use super::*;
     use crate::admin::testing;
+    use crate::capacity::Measured;
     use crate::config;
 
     fn names(asked: &api::ListLinesRequest) -> Vec<String> {
         let page = Page::new(asked.limit, &asked.page_token, &config::Admin::default()).expect("within the limit");
-        let mut book = Book::new((&config::Polling::default()).into());
+        let mut book = Book::new((&config::Polling::default()).into(), Measured::default());
         let state = testing::cluster_of_three();
         book.follow(&state.registry, 1);
         let reply = list(&state, asked, page, &book);

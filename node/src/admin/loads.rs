@@ -55,6 +55,7 @@ fn warnings(book: &Book, lines: &[String], shown: usize) -> Vec<api::RowWarning>
 mod tests {
     use super::*;
     use crate::admin::testing;
+    use crate::capacity::Measured;
     use crate::config::Polling;
     use raft_store::state::Entry;
     use raft_store::state::membership::Labels;
@@ -71,7 +72,7 @@ mod tests {
         let about: Vec<_> = meters.iter().map(|meter| meter.line.clone()).collect();
         let at = raft_store::state::UnixMillis(1);
         testing::applied(&mut state, vec![Entry::ImportLines { at, lines }, Entry::ImportMeters { meters }]);
-        let mut book = Book::new((&Polling::default()).into());
+        let mut book = Book::new((&Polling::default()).into(), Measured::default());
         book.follow(&state.registry, 1);
         let told = warnings(&book, &about, 5);
         assert_eq!(told.iter().map(|warning| warning.row).collect::<Vec<_>>(), [501, 251]);

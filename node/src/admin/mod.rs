@@ -43,7 +43,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Response, Status};
 
-use crate::capacity::Book;
+use crate::capacity::{Book, Measured};
 use crate::cluster::{Applied, Cluster};
 use crate::config::Config;
 use crate::metrics::Metrics;
@@ -64,17 +64,18 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// The console service of this node; `stop` ends its watchers.
+    /// The console service of this node, on whose lines reads took what `measured` says; `stop` ends its watchers.
     pub fn new(
         cluster: Cluster,
         reader: Reader,
         catalogue: Catalogue,
         config: Arc<Config>,
         metrics: Metrics,
+        measured: Measured,
         stop: CancellationToken,
     ) -> Self {
         let watchers = Arc::new(Semaphore::new(config.admin.watchers));
-        let book = Arc::new(Mutex::new(Book::new((&config.polling).into())));
+        let book = Arc::new(Mutex::new(Book::new((&config.polling).into(), measured)));
         Self { cluster, reader, catalogue, config, metrics, stop, watchers, book }
     }
 

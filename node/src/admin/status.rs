@@ -109,7 +109,7 @@ fn command_counts(state: &State) -> api::CommandCounts {
 pub mod tests {
     use super::*;
     use crate::admin::testing;
-    use crate::capacity::Book;
+    use crate::capacity::{Book, Measured};
     use crate::cluster::{Applied, Leadership};
     use crate::config::Config;
     use protocol::api::peer::LeaderViewReply;
@@ -145,7 +145,7 @@ pub mod tests {
         let leadership = Leadership { term: 1, leader: leader.map(NodeId), mine: leader == Some(1) };
         let own = api::NodeReport { exchanges: 7, version: "0.1.0".to_owned(), ..api::NodeReport::default() };
         let applied = Applied { index: 12, term: 1, state };
-        let mut loads = Book::new((&config().polling).into());
+        let mut loads = Book::new((&config().polling).into(), Measured::default());
         loads.follow(&applied.state.registry, NOW.0);
         let (node, config) = (NodeId(1), config());
         let sight =

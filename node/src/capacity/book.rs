@@ -15,13 +15,16 @@ use imbl::ordmap::DiffItem;
 use protocol::meter::{LineId, MeterId};
 use raft_store::state::registry::{Line, Meter, Registry};
 
-use super::{Ask, Group, Load, Shares, Spans, load};
+use super::{Ask, Group, Load, Measured, Shares, Spans, load};
 use crate::timetable::Timetables;
 
 /// The loads, and what they were made from.
 #[derive(Debug)]
 pub struct Book {
     shares: Shares,
+    measured: Measured,
+    /// What was measured is taken over up to this.
+    version: u64,
     lines: OrdMap<LineId, Line>,
     meters: OrdMap<MeterId, Meter>,
     timetables: Timetables,
@@ -34,9 +37,11 @@ pub struct Book {
 
 impl Book {
     /// Knows no line.
-    pub fn new(shares: Shares) -> Self {
+    pub fn new(shares: Shares, measured: Measured) -> Self {
         Self {
             shares,
+            measured,
+            version: 0,
             lines: OrdMap::new(),
             meters: OrdMap::new(),
             timetables: Timetables::default(),
@@ -49,14 +54,19 @@ impl Book {
 
     /// Takes over what changed since the last look.
     pub fn follow(&mut self, registry: &Registry, now: u64) {
-        let changed = self.changed(registry);
+        let (mut changed, version) = self.measured.since(self.version);
+        self.version = version;
+        changed.extend(self.changed(registry));
         if changed.is_empty() {
             return;
         }
         for line in changed {
             let groups = self.groups.get(&line).filter(|groups| !groups.is_empty());
             let rated = self.lines.get(&line).zip(groups);
-            let rated = rated.and_then(|(line, groups)| load(&line.spec, groups, self.shares, &mut self.spans, now));
+            let rated = rated.and_then(|(Line { id, spec }, groups)| {
+                let read_ms = |ask: Ask| self.measured.read_ms(*id, ask).unwrap_or_else(|| ask.read_ms(spec));
+                load(spec, groups, read_ms, self.shares, &mut self.spans, now)
+            });
             match rated {
                 Some(load) => drop(self.loads.insert(line, load)),
                 None => drop(self.loads.remove(&line)),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use raft_store::state::registry::LineSpec;
 
 use super::spans::{Span, Spans};
-use super::{Group, Shares};
+use super::{Ask, Group, Shares};
 use crate::timetable::{Slot, Timetable};
 
 /// Timetables of one line that are laid beside each other; the time of others counts as if it were always asked.
@@ -59,10 +59,17 @@ struct Need {
     meters: u64,
 }
 
-/// What `groups` ask of a line like `spec`; `None`: nothing.
-pub fn load(spec: &LineSpec, groups: &[Group], shares: Shares, spans: &mut Spans, now: u64) -> Option<Load> {
+/// What `groups` ask of a line like `spec` on which a read takes `read_ms`; `None`: nothing.
+pub fn load(
+    spec: &LineSpec,
+    groups: &[Group],
+    read_ms: impl Fn(Ask) -> u64,
+    shares: Shares,
+    spans: &mut Spans,
+    now: u64,
+) -> Option<Load> {
     let (mut regular, mut rare) = (Vec::new(), Vec::new());
-    for need in needs(spec, groups) {
+    for need in needs(groups, read_ms) {
         match need.table.interval_ms() {
             Some(every) => regular.push((every, need)),
             None => rare.push(need),
@@ -80,10 +87,10 @@ pub fn load(spec: &LineSpec, groups: &[Group], shares: Shares, spans: &mut Spans
     Some(Load { baud: spec.baud, ..worst })
 }
 
-fn needs(spec: &LineSpec, groups: &[Group]) -> Vec<Need> {
+fn needs(groups: &[Group], read_ms: impl Fn(Ask) -> u64) -> Vec<Need> {
     let mut needs: Vec<Need> = Vec::new();
     for Group { table, ask, meters } in groups {
-        let (ms, meters) = (ask.read_ms(spec) * u64::from(*meters), u64::from(*meters));
+        let (ms, meters) = (read_ms(*ask) * u64::from(*meters), u64::from(*meters));
         match needs.iter_mut().find(|need| Arc::ptr_eq(&need.table, table)) {
             Some(need) => (need.ms, need.meters) = (need.ms + ms, need.meters + meters),
             None => needs.push(Need { table: Arc::clone(table), ms, meters }),

@@ -8,11 +8,14 @@
 //!   all lines, those that changed since the last look                       -->  Book       book
 //! ```
 //!
-//! Promises: pure; what is left out makes a load too high rather than too low; what did not change is not worked out
-//! again. Refuses: measuring, and deciding: a line that is asked too much is asked all the same.
+//! A node that measured how long reads take on its lines uses that instead of the estimate (measured).
+//!
+//! Promises: what is left out makes a load too high rather than too low; what did not change is not worked out again.
+//! Refuses: a clock, and deciding: a line that is asked too much is asked all the same.
 
 mod book;
 mod load;
+mod measured;
 mod read_time;
 mod spans;
 #[cfg(test)]
@@ -26,6 +29,7 @@ use crate::timetable::Timetable;
 
 pub use book::Book;
 pub use load::{Load, load};
+pub use measured::Measured;
 pub use read_time::Ask;
 pub use spans::Spans;
 

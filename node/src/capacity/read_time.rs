@@ -61,7 +61,7 @@ impl Ask {
 
     /// The same, of a meter whose answer has so many bytes.
     #[cfg(test)]
-    pub fn read_ms_of(self, spec: &LineSpec, answer: u64) -> u64 {
+    pub(crate) fn read_ms_of(self, spec: &LineSpec, answer: u64) -> u64 {
         self.dialogue(Some(answer)).takes_ms(spec)
     }
 
@@ -70,7 +70,7 @@ impl Ask {
         match self {
             Self::MbusPrimary => Dialogue { questions: 2, said: 10, heard: 1 + heard(MBUS_ANSWER), thinks_ms: 30 },
             Self::MbusSecondary => Dialogue { questions: 2, said: 22, heard: 1 + heard(MBUS_ANSWER), thinks_ms: 30 },
-            Self::Cjt188 => Dialogue { questions: 1, said: 18, heard: heard(CJT188_ANSWER), thinks_ms: 100 },
+            Self::Cjt188 => Dialogue { questions: 1, said: 18, heard: heard(CJT188_ANSWER), thinks_ms: 60 },
             Self::Modbus => Dialogue { questions: 2, said: 16, heard: heard(MODBUS_ANSWER), thinks_ms: 30 },
         }
     }

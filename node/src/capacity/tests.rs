@@ -1,6 +1,7 @@
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-use std::time::Instant;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use protocol::meter::{Address, LineId, MeterId};
 use raft_store::state::calendar::Calendar;
@@ -47,7 +48,7 @@ fn slow() -> LineSpec {
 }
 
 fn rated(asked: &[(&str, u32)], shares: Shares) -> Load {
-    load(&slow(), &groups(asked), shares, &mut Spans::default(), NOW).unwrap()
+    load(&slow(), &groups(asked), |ask| ask.read_ms(&slow()), shares, &mut Spans::default(), NOW).unwrap()
 }
 
 #[test]
@@ -124,7 +125,7 @@ fn a_union_is_as_narrow_as_its_narrowest_slot() {
 fn a_season_counts_although_it_is_months_away() {
     let spring = 1_685_577_600_000;
     let groups = groups(&[("every 15m in season; daily 00:00 off season within 8h", 1_000)]);
-    let load = load(&slow(), &groups, ALL, &mut Spans::default(), spring).unwrap();
+    let load = load(&slow(), &groups, |ask| ask.read_ms(&slow()), ALL, &mut Spans::default(), spring).unwrap();
     assert_eq!((load.permille, load.span_ms), (1_112, 900_000));
 }
 
@@ -163,7 +164,7 @@ fn quarterly(id: u64, line: u64) -> Meter {
 
 #[test]
 fn the_book_follows_lines_and_meters_that_come_change_and_go() {
-    let mut book = Book::new(ALL);
+    let mut book = Book::new(ALL, Measured::default());
     let mut registry = registry(2, 450);
     book.follow(&registry, NOW);
     let loads = |book: &Book| [1, 2].map(|line| book.of(LineId(line)).map(|load| load.permille));
@@ -187,11 +188,35 @@ fn the_book_follows_lines_and_meters_that_come_change_and_go() {
     assert_eq!((loads(&book), book.groups()), ([None, None], 0));
 }
 
+#[test]
+fn what_was_measured_on_a_line_goes_before_the_estimate_and_only_news_is_told() {
+    let measured = Measured::default();
+    let mut book = Book::new(ALL, measured.clone());
+    let registry = registry(2, 450);
+    let mut loads = || {
+        book.follow(&registry, NOW);
+        [1, 2].map(|line| book.of(LineId(line)).unwrap().permille)
+    };
+    let note = |ms| measured.note(LineId(1), Ask::MbusPrimary, Duration::from_millis(ms));
+    assert_eq!(loads(), [500, 500]);
+    note(9_000);
+    assert_eq!(loads(), [500, 500], "the first may have opened the channel");
+    note(3_000);
+    assert_eq!(loads(), [1_500, 500]);
+    let (_, version) = measured.since(0);
+    (0..20).for_each(|_| note(3_100));
+    assert_eq!(measured.since(version), (BTreeSet::new(), version), "a few percent are no news");
+    (0..60).for_each(|_| note(1_500));
+    assert!((720..=850).contains(&loads()[0]), "{:?}", loads());
+    measured.forget(LineId(1));
+    assert_eq!(measured.read_ms(LineId(1), Ask::MbusPrimary), None);
+}
+
 /// Not a bound of the product's speed: a machine may be busy. It shows what a look costs beside the first one.
 #[test]
 fn a_second_look_at_many_lines_costs_next_to_nothing() {
     let mut registry = registry(300, 100);
-    let mut book = Book::new(ALL);
+    let mut book = Book::new(ALL, Measured::default());
     let took = |book: &mut Book, registry: &Registry| {
         let begun = Instant::now();
         book.follow(registry, NOW);

@@ -36,7 +36,7 @@ pub(super) type Server = (CancellationToken, JoinHandle<Result<(), std::io::Erro
 
 /// Serves everything of this node on `listener`.
 pub(super) fn serve(listener: TcpListener, identity: &Identity, memory: &Memory) -> Server {
-    let Memory { config, metrics, cluster, spool, catalogue, traces, surveys, .. } = memory;
+    let Memory { config, metrics, cluster, spool, catalogue, traces, surveys, measured, .. } = memory;
     let limit = usize::try_from(config.raft.message_bytes.as_u64()).unwrap_or(usize::MAX);
     let raft = RaftServer::new(RaftService::new(cluster.consensus().raft(), &identity.cluster_id));
     let nodes = ClusterServer::new(ClusterService::new(cluster.clone()));
@@ -53,8 +53,15 @@ pub(super) fn serve(listener: TcpListener, identity: &Identity, memory: &Memory)
     let (health_reporter, health) = tonic_health::server::health_reporter();
     let stop = CancellationToken::new();
     let reader = Reader::new(config.mysql.clone());
-    let admin =
-        Admin::new(cluster.clone(), reader, catalogue.clone(), Arc::clone(config), metrics.clone(), stop.clone());
+    let admin = Admin::new(
+        cluster.clone(),
+        reader,
+        catalogue.clone(),
+        Arc::clone(config),
+        metrics.clone(),
+        measured.clone(),
+        stop.clone(),
+    );
     let mut routes = admin
         .routes()
         .add_service(raft.max_decoding_message_size(limit).max_encoding_message_size(limit))

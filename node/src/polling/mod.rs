@@ -37,6 +37,7 @@ use protocol::profile::Catalogue;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::capacity::Measured;
 use crate::cluster::lease::Lease;
 use crate::cluster::{Applied, Cluster};
 use crate::config::Config;
@@ -65,6 +66,7 @@ struct Shared {
     traces: Traces,
     surveys: Surveys,
     units: Directory,
+    measured: Measured,
 }
 
 /// The lines of this node, not started yet.
@@ -83,13 +85,15 @@ pub(crate) struct Polling {
     pub(crate) surveys: Surveys,
     /// Through whom some lines are reached.
     pub(crate) units: Directory,
+    /// How long reads take.
+    pub(crate) measured: Measured,
 }
 
 impl Polling {
     /// Serves the lines of this node until `stop`; then finishes what runs and lets go of every line, within
     /// `polling.stop_limit`.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let Self { cluster, spool, catalogue, config, metrics, traces, surveys, units } = self;
+        let Self { cluster, spool, catalogue, config, metrics, traces, surveys, units, measured } = self;
         let (outlet, proposals) = Outlet::new(config.polling.proposals_queue);
         let (lease, descriptors) = (cluster.lease(), Descriptors::default());
         let every = config.lease.watchdog_every;
@@ -111,6 +115,7 @@ impl Polling {
             traces,
             surveys,
             units,
+            measured,
         };
         let roster = Roster::new(shared);
         tokio::select! {

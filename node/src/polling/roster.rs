@@ -31,7 +31,6 @@ use super::loads::Loads;
 use super::orders::{Charge, Orders};
 use super::release::Releases;
 use super::schedule::Schedule;
-use crate::capacity::Spans;
 use crate::timetable::Timetables;
 
 /// A line's running task.
@@ -68,7 +67,7 @@ impl Roster {
         let settings = &shared.config.polling;
         let outlet = shared.outlet.clone();
         let releases = Releases::new(shared.node, outlet, settings.releases_per_entry, settings.release_retry);
-        let loads = Loads::new(settings.into(), shared.metrics.clone(), Spans::default());
+        let loads = Loads::new(settings.into(), shared.metrics.clone(), shared.measured.clone());
         Self {
             shared,
             state: State::default(),
@@ -102,6 +101,7 @@ impl Roster {
                 },
                 Some(ended) = self.tasks.join_next_with_id() => self.task_ended(ended),
                 () = self.releases.drive() => {}
+                () = self.loads.follow() => {}
                 () = tokio::time::sleep_until(self.stop_by.unwrap_or(self.begun)), if self.stop_by.is_some() => {}
             }
         }

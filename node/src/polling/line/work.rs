@@ -13,6 +13,7 @@ use raft_store::state::registry::Meter;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::capacity::Ask;
 use crate::clock::wall_now;
 use crate::trace::Asker;
 
@@ -98,6 +99,9 @@ impl LineTask {
         let ending = self.exchange(Exchange::read(&target), Some(due.until), asker).await;
         let spent = begun.elapsed();
         if let Some(verdict) = self.judge(due, ending).await {
+            if verdict == Verdict::Read {
+                self.shared.measured.note(self.author.line, Ask::of(&target.address), begun.elapsed());
+            }
             self.schedule.ended(due, verdict, spent, wall_now());
         }
     }

@@ -81,6 +81,8 @@ pub(super) struct Field {
     pub(super) connections: watch::Sender<usize>,
     /// While set, nothing is answered.
     pub(super) held: AtomicBool,
+    /// Bytes take what they take at this speed, bit/s; 0: no time.
+    pub(super) baud: AtomicU32,
     /// Pieces of noise sent to a new master.
     pub(super) noise: AtomicU32,
     pub(super) last_noise: Mutex<Moment>,
@@ -103,6 +105,7 @@ impl Field {
             bytes: watch::channel(0).0,
             connections: watch::channel(0).0,
             held: AtomicBool::new(false),
+            baud: AtomicU32::new(0),
             noise: AtomicU32::new(0),
             last_noise: Mutex::default(),
             peers: Mutex::default(),
@@ -184,8 +187,17 @@ impl Field {
                 while self.held.load(Ordering::SeqCst) {
                     thread::sleep(Duration::from_millis(1));
                 }
+                thread::sleep(self.line_time(count + answer.len()));
                 let _ = writer.write_all(&answer);
             }
+        }
+    }
+
+    /// How long a request and its answer are on the line, with 33 bit times between.
+    fn line_time(&self, bytes: usize) -> Duration {
+        match u64::from(self.baud.load(Ordering::SeqCst)) {
+            0 => Duration::ZERO,
+            baud => Duration::from_micros((bytes as u64 * 11 + 33) * 1_000_000 / baud),
         }
     }
 
@@ -281,7 +293,7 @@ pub(super) fn identity(address: u8) -> Header {
     Header { id: 0x1000_0000 + u32::from(address), manufacturer, version: 1, medium: 4, access: 1, status }
 }
 
-fn mbus_reading(address: u8, sim: &mut Sim) -> Option<Vec<u8>> {
+pub(super) fn mbus_reading(address: u8, sim: &mut Sim) -> Option<Vec<u8>> {
     let header = identity(address);
     let valve = match sim.look_at_valve() {
         ValveState::Open => ValveCode::Open,

@@ -6,8 +6,9 @@ use protocol::api::peer::spool_record::Kind;
 use protocol::meter::Address;
 use raft_store::state::registry::Endpoint;
 
-use super::field::{Field, Sim, What};
+use super::field::{Field, Sim, What, mbus_reading};
 use super::rig::{ME, OTHER, Rig, is_reading, reason, soon, until, value};
+use crate::capacity::Ask;
 
 const ENERGY: u32 = 1;
 const VOLUME: u32 = 3;
@@ -191,4 +192,34 @@ async fn connections_leave_from_the_configured_address() {
     rig.start();
     rig.record(is_reading).await;
     assert_eq!(*field.peers.lock().unwrap(), [source]);
+}
+
+#[tokio::test]
+async fn what_a_read_is_thought_to_take_at_2400_bit_s_is_within_a_fifth_of_what_it_takes() {
+    let mut rig = Rig::new(|_| {}).with_lease();
+    let sims = || (1..=6).map(|n| (n, Sim::new(1_000)));
+    let (gateway, serial) = (Field::new(sims()), Field::new(sims()));
+    for field in [&gateway, &serial] {
+        field.baud.store(2_400, std::sync::atomic::Ordering::SeqCst);
+    }
+    let mbus = rig.town.add_line(gateway.serve_tcp(0), |spec| (spec.baud, spec.extra_answer_ms) = (2_400, 0));
+    let chinese = rig.town.add_line(serial.serve_pty(), |spec| (spec.baud, spec.extra_answer_ms) = (2_400, 0));
+    for n in 1..=6 {
+        rig.town.add_meter(mbus, Address::MbusPrimary(n), 3_600);
+        rig.town.add_meter(chinese, cjt188(n), 3_600);
+    }
+    rig.town.assign(mbus, ME);
+    rig.town.assign(chinese, ME);
+    rig.start();
+    rig.records(12, is_reading).await;
+    let spec = |line| rig.town.applied.borrow().state.registry.lines[&line].spec.clone();
+    let answer = mbus_reading(1, &mut Sim::new(1_000)).unwrap().len() as u64;
+    for (line, ask, estimate) in [
+        (mbus, Ask::MbusPrimary, Ask::MbusPrimary.read_ms_of(&spec(mbus), answer)),
+        (chinese, Ask::Cjt188, Ask::Cjt188.read_ms(&spec(chinese))),
+    ] {
+        let took = rig.measured.read_ms(line, ask).unwrap();
+        println!("{ask:?}: {took} ms, thought to take {estimate} ms");
+        assert!(took.abs_diff(estimate) * 5 <= took, "{ask:?} takes {took} ms and not {estimate}");
+    }
 }

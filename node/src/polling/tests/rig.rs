@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::capacity::Measured;
 use crate::clock::{Moment, wall_now};
 use crate::cluster::lease::Lease;
 use crate::cluster::{Applied, ProposeError};
@@ -205,6 +206,7 @@ pub(super) struct Rig {
     pub(super) stop: CancellationToken,
     pub(super) traces: Traces,
     pub(super) surveys: Surveys,
+    pub(super) measured: Measured,
     config: Config,
     proposals: Option<mpsc::Receiver<Proposal>>,
     outlet: Outlet,
@@ -239,6 +241,7 @@ impl Rig {
             traces,
             surveys,
             units,
+            measured: Measured::default(),
             config,
             proposals: Some(proposals),
             outlet,
@@ -267,6 +270,7 @@ impl Rig {
             traces: self.traces.clone(),
             surveys: self.surveys.clone(),
             units: self.units.clone(),
+            measured: self.measured.clone(),
         };
         tokio::spawn(Roster::new(shared).run(self.stop.clone()))
     }
