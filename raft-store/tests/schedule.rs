@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use proptest::prelude::*;
-use raft_store::state::calendar::{Calendar, Date, MonthDay};
-use raft_store::state::schedule::{Cron, Freeze, Priority, Rule, Schedule, Season, Times};
+use raft_store::state::plant::calendar::{Calendar, Date, MonthDay};
+use raft_store::state::plant::schedule::{Cron, Freeze, Priority, Rule, Schedule, Season, Times};
 
 fn read(text: &str) -> Schedule {
     text.parse().unwrap_or_else(|error| panic!("{error}"))

@@ -16,8 +16,8 @@ mod rule;
 mod tests;
 mod zone;
 
-use raft_store::state::calendar::Calendar;
-use raft_store::state::schedule::{Freeze, Priority, Rule, Schedule};
+use raft_store::state::plant::calendar::Calendar;
+use raft_store::state::plant::schedule::{Freeze, Priority, Rule, Schedule};
 
 use rule::Moments;
 pub use zone::{NoSuchZone, Zone};

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use raft_store::state::calendar::Calendar;
-use raft_store::state::schedule::{Freeze, Priority};
+use raft_store::state::plant::calendar::Calendar;
+use raft_store::state::plant::schedule::{Freeze, Priority};
 
 use super::{Slot, Timetable, Zone};
 
