@@ -105,6 +105,14 @@ settings!(
     Mysql {
         /// `mysql://user:password@host:port/database`, tried in this order; empty: readings stay in the spools.
         endpoints: Vec<String> = Vec::new(),
+        /// Whether connections are encrypted and the server has to show a certificate for the name in its endpoint.
+        tls: bool = false,
+        /// Who may have signed it: a PEM file; absent: the public authorities.
+        tls_ca: Option<PathBuf> = None,
+        /// What this node shows to a server that asks: a PEM file with a certificate and those between it and its authority.
+        tls_certificate: Option<PathBuf> = None,
+        /// The private key of that certificate: a PEM file.
+        tls_key: Option<PathBuf> = None,
         /// For a connection to be made and greeted.
         #[serde(with = "humantime_serde")]
         connect_timeout: Duration = Duration::from_secs(5),
@@ -470,6 +478,21 @@ settings!(
     }
 );
 
+impl Mysql {
+    /// The first file that is named and would not be used.
+    fn tls_file_without_use(&self) -> Option<(&'static str, String)> {
+        let files = [
+            ("mysql.tls_ca", &self.tls_ca, self.tls),
+            ("mysql.tls_certificate", &self.tls_certificate, self.tls && self.tls_key.is_some()),
+            ("mysql.tls_key", &self.tls_key, self.tls && self.tls_certificate.is_some()),
+        ];
+        files
+            .into_iter()
+            .filter(|(_, _, used)| !used)
+            .find_map(|(key, path, _)| Some((key, path.as_ref()?.display().to_string())))
+    }
+}
+
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -548,6 +571,10 @@ impl Config {
         if !self.dialin.is_empty() && speaks_late + lease.heartbeat * 2 >= lease.length {
             let remedy = format!("with two heartbeats has to be less than lease.length = {:?}", lease.length);
             return Some(("units.unacked_limit", span(self.units.unacked_limit), remedy));
+        }
+        if let Some((key, path)) = self.mysql.tls_file_without_use() {
+            let remedy = "needs mysql.tls = true, and certificate and key need each other".to_owned();
+            return Some((key, path, remedy));
         }
         if let Some(wrong) = self.dialin.iter().find_map(DialIn::contradiction) {
             return Some(wrong);

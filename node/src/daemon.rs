@@ -35,7 +35,7 @@ use crate::config::Config;
 use crate::dialin::{Directory, Herald, Listener};
 use crate::leader::Leader;
 use crate::metrics::Metrics;
-use crate::mysql::{self, DatabaseError};
+use crate::mysql::{self, SettingsError};
 use crate::polling::Polling;
 use crate::profiles::{self, ProfilesError};
 use crate::spool::{Spool, SpoolError};
@@ -86,9 +86,9 @@ pub enum DaemonError {
     /// Its outbox cannot be opened.
     #[error(transparent)]
     Spool(#[from] SpoolError),
-    /// An endpoint of its database is none.
+    /// By its settings no database can be reached.
     #[error(transparent)]
-    Database(#[from] DatabaseError),
+    Database(#[from] SettingsError),
     /// A profile of a meter model is not understood.
     #[error(transparent)]
     Profiles(#[from] ProfilesError),
@@ -150,7 +150,7 @@ impl Node {
         if !address.ip().is_loopback() && !permissions.unauthenticated_access {
             return Err(DaemonError::Open { address });
         }
-        mysql::check_endpoints(&config.mysql)?;
+        mysql::check(&config.mysql)?;
         let catalogue = profiles::load(config.node.profiles.as_deref())?;
         let identity = Identity::load(&config.node.data_dir)?;
         let listener = TcpListener::bind(address).await.map_err(|source| DaemonError::Port { address, source })?;

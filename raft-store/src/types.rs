@@ -115,6 +115,14 @@ impl fmt::Display for state::Entry {
             Self::Expire { .. } => "expire",
             Self::Retire { .. } => "retire",
             Self::UnitsSeen { .. } => "units-seen",
+            Self::RegisterLines { .. } => "register-lines",
+            Self::RegisterMeters { .. } => "register-meters",
+            Self::SwitchMeter { .. } => "switch-meter",
+            Self::ForgetMeter { .. } => "forget-meter",
+            Self::SetCalendar { .. } => "set-calendar",
+            Self::SetPolicy { .. } => "set-policy",
+            Self::RemovePolicy { .. } => "remove-policy",
+            Self::SettleDuties { .. } => "settle-duties",
         })
     }
 }

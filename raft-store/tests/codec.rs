@@ -14,6 +14,9 @@ use raft_store::codec::{self, CodecError, Kind, envelope};
 use raft_store::state::assignment::{Move, Revocation};
 use raft_store::state::command::{Outcome, Request};
 use raft_store::state::membership::Newcomer;
+use raft_store::state::plant::calendar::{Calendar, Date, MonthDay};
+use raft_store::state::plant::detail::{LineDetail, MeterDetail, Own};
+use raft_store::state::plant::policy::Policy;
 use raft_store::state::registry::{Endpoint, LineSpec, MeterSpec, Parity, RowFault, Schedule};
 use raft_store::state::{Entry, LogPosition, Refused, Reply, State, UnixMillis};
 use raft_store::types::{Image, Membership, Node, Payload, RaftEntry, StoredMembership, Vote, log_id};
@@ -117,6 +120,47 @@ fn entries() -> Vec<(&'static str, Entry)> {
         ("retire", Entry::Retire { at: AT, commands: vec![command, CommandId(10)] }),
         ("units-seen", units_seen(node)),
     ]
+}
+
+/// Every kind of change that came with the plant.
+fn plant_entries() -> Vec<(&'static str, Entry)> {
+    let name = || "m1".to_owned();
+    let schedule = || "every 15m in season; daily 00:00".parse().unwrap();
+    let line = LineDetail { labels: labels(), schedule: Some(schedule()) };
+    let details = [Own::Interval, Own::Words(schedule()), Own::Inherited];
+    let details = details.map(|schedule| MeterDetail {
+        labels: labels(),
+        identity: Some("12345678".to_owned()).filter(|_| schedule != Own::Inherited),
+        schedule,
+    });
+    let meters = (1..).zip(details).map(|(n, detail)| (common::meter_spec(&format!("m{n}"), "l1", n), detail));
+    let day = |month, day| MonthDay { month, day };
+    let date = |year, day| Date { year, day };
+    let calendar = Calendar {
+        zone: "Asia/Shanghai".to_owned(),
+        yearly: Some((day(11, 15), day(3, 15))),
+        seasons: BTreeMap::from([(2026, (date(2026, day(11, 1)), date(2027, day(4, 5))))]),
+    };
+    let selector = "site=north,line=l*".parse().unwrap();
+    let policy = Policy { name: "billing".to_owned(), rank: 7, selector, schedule: "daily 00:00".parse().unwrap() };
+    vec![
+        ("register-lines", Entry::RegisterLines { at: AT, lines: vec![(common::line_spec("l1", 1), line)] }),
+        ("register-meters", Entry::RegisterMeters { at: AT.plus(1), meters: meters.collect() }),
+        ("set-calendar", Entry::SetCalendar { at: AT.plus(2), calendar }),
+        ("set-policy", Entry::SetPolicy { at: AT.plus(3), policy }),
+        ("switch-meter", Entry::SwitchMeter { at: AT.plus(4), name: name(), enabled: false }),
+        ("forget-meter", Entry::ForgetMeter { at: AT.plus(5), name: name() }),
+        ("remove-policy", Entry::RemovePolicy { at: AT.plus(6), name: "billing".to_owned() }),
+        ("settle-duties", Entry::SettleDuties { upto: 0 }),
+    ]
+}
+
+/// After all of them, with a duty that ended and was not settled.
+fn plant_state() -> State {
+    let mut state = State::default();
+    let steps = plant_entries().into_iter().map(|(_, entry)| (7, entry)).collect::<Vec<_>>();
+    run_all(&mut state, &steps);
+    state
 }
 
 fn units_seen(node: NodeId) -> Entry {
@@ -271,8 +315,20 @@ fn states_and_snapshots_with_units_are_written_as_version_2_and_stay_readable() 
     let state = state_with_a_unit();
     assert_frozen("v2-state", &state, codec::encode_state, codec::decode_state);
     assert_frozen("v2-snapshot", &image(state.clone()), codec::encode_snapshot, codec::decode_snapshot);
-    assert_eq!(codec::encode_state(&state).unwrap()[6..8], codec::STATE_VERSION.to_le_bytes());
+    assert_eq!(codec::encode_state(&state).unwrap()[6..8], 2_u16.to_le_bytes());
     assert_eq!(codec::encode_state(&full_state()).unwrap()[6..8], codec::VERSION.to_le_bytes());
+}
+
+#[test]
+fn changes_and_states_of_the_plant_are_written_as_version_3_and_stay_readable() {
+    for (name, entry) in plant_entries() {
+        assert_frozen(&format!("v1-entry-{name}"), &entry, codec::encode_entry, codec::decode_entry);
+    }
+    let state = plant_state();
+    assert_eq!((state.plant.duties.ended.len(), state.check()), (4, Ok(())), "there is something of everything");
+    assert_frozen("v3-state", &state, codec::encode_state, codec::decode_state);
+    assert_frozen("v3-snapshot", &image(state.clone()), codec::encode_snapshot, codec::decode_snapshot);
+    assert_eq!(codec::encode_state(&state).unwrap()[6..8], codec::STATE_VERSION.to_le_bytes());
 }
 
 #[test]
@@ -325,8 +381,8 @@ fn sealed(kind: Kind, version: u16, payload: &[u8]) -> Vec<u8> {
 fn a_newer_version_is_named_with_the_remedy() {
     let error = codec::decode_entry(&sealed(Kind::Entry, 2, &[])).unwrap_err();
     assert_eq!(error.to_string(), "entry version 2 is newer than 1, the newest known: upgrade this node");
-    let error = codec::decode_state(&sealed(Kind::State, 3, &[])).unwrap_err();
-    assert_eq!(error.to_string(), "state version 3 is newer than 2, the newest known: upgrade this node");
+    let error = codec::decode_state(&sealed(Kind::State, 4, &[])).unwrap_err();
+    assert_eq!(error.to_string(), "state version 4 is newer than 3, the newest known: upgrade this node");
 }
 
 #[test]

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use proptest::prelude::*;
-use raft_store::state::calendar::{Calendar, Date, MonthDay};
-use raft_store::state::schedule::{Cron, Freeze, Priority, Rule, Schedule, Season, Times};
+use raft_store::state::plant::calendar::{Calendar, Date, MonthDay};
+use raft_store::state::plant::schedule::{Cron, Freeze, Priority, Rule, Schedule, Season, Times};
 
 fn read(text: &str) -> Schedule {
     text.parse().unwrap_or_else(|error| panic!("{error}"))
@@ -57,7 +57,7 @@ fn what_is_not_understood_is_named_with_what_would_be() {
         let words = refusal(text);
         assert!(words.contains(named), "{text}: {words}");
     }
-    let many = vec!["daily 00:00"; 9].join(";");
+    let many = ["daily 00:00"; 9].join(";");
     assert!(refusal(&many).contains("at most 8 rules, not 9"), "{}", refusal(&many));
 }
 

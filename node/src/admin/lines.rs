@@ -214,7 +214,7 @@ mod tests {
         let page = Page::new(asked.limit, &asked.page_token, &config::Admin::default()).expect("within the limit");
         let mut book = Book::new((&config::Polling::default()).into(), Measured::default());
         let state = testing::cluster_of_three();
-        book.follow(&state.registry, 1);
+        book.follow(&state, 1);
         let reply = list(&state, asked, page, &book);
         assert!(reply.lines.iter().all(|line| (line.load_permille > Some(0)) == (line.meters > 0)), "{reply:?}");
         reply.lines.into_iter().filter_map(|line| line.spec).map(|spec| spec.name).collect()

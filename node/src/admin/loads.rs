@@ -17,7 +17,7 @@ impl Admin {
     /// The loads of the lines of `state`.
     pub(super) fn loads(&self, state: &State) -> MutexGuard<'_, Book> {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-        book.follow(&state.registry, wall_now().0);
+        book.follow(state, wall_now().0);
         book
     }
 
@@ -73,7 +73,7 @@ mod tests {
         let at = raft_store::state::UnixMillis(1);
         testing::applied(&mut state, vec![Entry::ImportLines { at, lines }, Entry::ImportMeters { meters }]);
         let mut book = Book::new((&Polling::default()).into(), Measured::default());
-        book.follow(&state.registry, 1);
+        book.follow(&state, 1);
         let told = warnings(&book, &about, 5);
         assert_eq!(told.iter().map(|warning| warning.row).collect::<Vec<_>>(), [501, 251]);
         let first = told.first().expect("a warning");

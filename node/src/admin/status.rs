@@ -146,7 +146,7 @@ pub mod tests {
         let own = api::NodeReport { exchanges: 7, version: "0.1.0".to_owned(), ..api::NodeReport::default() };
         let applied = Applied { index: 12, term: 1, state };
         let mut loads = Book::new((&config().polling).into(), Measured::default());
-        loads.follow(&applied.state.registry, NOW.0);
+        loads.follow(&applied.state, NOW.0);
         let (node, config) = (NodeId(1), config());
         let sight =
             Sight { applied: &applied, leadership, view, node, own: &own, at: NOW, loads: &loads, config: &config };

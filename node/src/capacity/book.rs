@@ -1,22 +1,22 @@
-//! The loads of all lines of a registry.
+//! The loads of all lines of a state.
 //!
 //! ```text
-//!   registry --diff--> groups of each line (+1, -1 a meter) --> load of the lines that changed --> worst first
+//!   state --diff--> lines that changed --> groups of their meters --> their loads --> worst first
 //! ```
 //!
-//! Promises: a look at a registry that did not change costs nothing, and one that did what changed. Refuses: asking for
-//! the registry.
+//! Promises: a look at a state that did not change costs nothing, and one that did what changed. Refuses: asking for the
+//! state.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use imbl::OrdMap;
 use imbl::ordmap::DiffItem;
-use protocol::meter::{LineId, MeterId};
-use raft_store::state::registry::{Line, Meter, Registry};
+use protocol::meter::LineId;
+use raft_store::state::State;
+use raft_store::state::registry::Line;
 
 use super::{Ask, Group, Load, Measured, Shares, Spans, load};
-use crate::timetable::Timetables;
+use crate::timetable::{Timetables, replanned};
 
 /// The loads, and what they were made from.
 #[derive(Debug)]
@@ -25,11 +25,9 @@ pub struct Book {
     measured: Measured,
     /// What was measured is taken over up to this.
     version: u64,
-    lines: OrdMap<LineId, Line>,
-    meters: OrdMap<MeterId, Meter>,
+    state: State,
     timetables: Timetables,
     spans: Spans,
-    groups: BTreeMap<LineId, Vec<Group>>,
     loads: BTreeMap<LineId, Load>,
     /// Lines that are asked too much, the worst first.
     over: Vec<LineId>,
@@ -42,32 +40,24 @@ impl Book {
             shares,
             measured,
             version: 0,
-            lines: OrdMap::new(),
-            meters: OrdMap::new(),
+            state: State::default(),
             timetables: Timetables::default(),
             spans: Spans::default(),
-            groups: BTreeMap::new(),
             loads: BTreeMap::new(),
             over: Vec::new(),
         }
     }
 
     /// Takes over what changed since the last look.
-    pub fn follow(&mut self, registry: &Registry, now: u64) {
+    pub fn follow(&mut self, state: &State, now: u64) {
         let (mut changed, version) = self.measured.since(self.version);
         self.version = version;
-        changed.extend(self.changed(registry));
+        changed.extend(self.changed(state));
         if changed.is_empty() {
             return;
         }
         for line in changed {
-            let groups = self.groups.get(&line).filter(|groups| !groups.is_empty());
-            let rated = self.lines.get(&line).zip(groups);
-            let rated = rated.and_then(|(Line { id, spec }, groups)| {
-                let read_ms = |ask: Ask| self.measured.read_ms(*id, ask).unwrap_or_else(|| ask.read_ms(spec));
-                load(spec, groups, read_ms, self.shares, &mut self.spans, now)
-            });
-            match rated {
+            match self.rated(line, now) {
                 Some(load) => drop(self.loads.insert(line, load)),
                 None => drop(self.loads.remove(&line)),
             }
@@ -85,58 +75,38 @@ impl Book {
     /// Lines that are asked too much, by name, the worst first.
     pub fn over(&self) -> impl ExactSizeIterator<Item = (&str, &Load)> {
         let shown = |line: &LineId| {
-            let name = self.lines.get(line).map_or("", |line| line.spec.name.as_str());
+            let name = self.state.registry.lines.get(line).map_or("", |line| line.spec.name.as_str());
             (name, self.loads.get(line))
         };
         let known: Vec<_> = self.over.iter().map(shown).filter_map(|(name, load)| Some((name, load?))).collect();
         known.into_iter()
     }
 
-    #[cfg(test)]
-    pub(super) fn groups(&self) -> usize {
-        self.groups.len()
-    }
-
     /// The lines whose load may be another.
-    fn changed(&mut self, registry: &Registry) -> BTreeSet<LineId> {
-        let (lines, meters) = (self.lines.clone(), self.meters.clone());
-        let mut changed = BTreeSet::new();
-        for item in lines.diff(&registry.lines) {
+    fn changed(&mut self, state: &State) -> BTreeSet<LineId> {
+        let mut changed = replanned(&self.state, state);
+        for item in self.state.registry.lines.diff(&state.registry.lines) {
             changed.insert(match item {
                 DiffItem::Add(line, _) | DiffItem::Remove(line, _) | DiffItem::Update { new: (line, _), .. } => *line,
             });
         }
-        for item in meters.diff(&registry.meters) {
-            let (old, new) = match item {
-                DiffItem::Add(_, meter) => (None, Some(meter)),
-                DiffItem::Remove(_, meter) => (Some(meter), None),
-                DiffItem::Update { old: (_, old), new: (_, new) } => (Some(old), Some(new)),
-            };
-            changed.extend([old, new].into_iter().flatten().map(|meter| meter.line));
-            new.into_iter().for_each(|meter| self.count(meter, true));
-            old.into_iter().for_each(|meter| self.count(meter, false));
-        }
-        (self.lines, self.meters) = (registry.lines.clone(), registry.meters.clone());
+        self.state = state.clone();
         changed
     }
 
-    /// Counts a meter that came, or one that went.
-    fn count(&mut self, meter: &Meter, comes: bool) {
-        if !meter.enabled {
-            return;
+    /// What is asked of a line of the state.
+    fn rated(&mut self, line: LineId, now: u64) -> Option<Load> {
+        let Line { spec, .. } = self.state.registry.lines.get(&line)?;
+        let mut groups: Vec<Group> = Vec::new();
+        for meter in self.state.registry.meters_of(line).filter(|meter| meter.enabled) {
+            let (table, ask) = (self.timetables.of(&self.state, meter), Ask::of(&meter.address));
+            let same = |group: &&mut Group| group.ask == ask && Arc::ptr_eq(&group.table, &table);
+            match groups.iter_mut().find(same) {
+                Some(group) => group.meters += 1,
+                None => groups.push(Group { table, ask, meters: 1 }),
+            }
         }
-        let (table, ask) = (self.timetables.of(meter), Ask::of(&meter.address));
-        let groups = self.groups.entry(meter.line).or_default();
-        let same = |group: &Group| group.ask == ask && Arc::ptr_eq(&group.table, &table);
-        match groups.iter().position(same).and_then(|place| groups.get_mut(place)) {
-            Some(group) if comes => group.meters += 1,
-            Some(group) => group.meters = group.meters.saturating_sub(1),
-            None if comes => groups.push(Group { table, ask, meters: 1 }),
-            None => {}
-        }
-        groups.retain(|group| group.meters > 0);
-        if groups.is_empty() {
-            self.groups.remove(&meter.line);
-        }
+        let read_ms = |ask: Ask| self.measured.read_ms(line, ask).unwrap_or_else(|| ask.read_ms(spec));
+        load(spec, &groups, read_ms, self.shares, &mut self.spans, now)
     }
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use protocol::meter::{Address, LineId, MeterId};
-use raft_store::state::calendar::Calendar;
+use raft_store::state::State;
 use raft_store::state::membership::Labels;
+use raft_store::state::plant::calendar::Calendar;
 use raft_store::state::registry::{Endpoint, Line, LineSpec, Meter, Parity, Registry, Schedule};
 
 use super::load::Kind;
@@ -137,17 +138,22 @@ fn many_timetables_on_one_line_add_up_as_if_all_were_asked_at_once() {
     assert!((500..=1_000).contains(&load.permille), "{load:?}");
 }
 
-fn registry(lines: u64, meters: u64) -> Registry {
-    let mut registry = Registry::default();
+fn town(lines: u64, meters: u64) -> State {
+    let mut state = State::default();
+    let registry = &mut state.registry;
     for id in 1..=lines {
         let spec = LineSpec { name: format!("l{id}"), ..slow() };
         registry.lines.insert(LineId(id), Line { id: LineId(id), spec });
         for number in 0..meters {
-            let meter = quarterly(id * 1_000 + number, id);
-            registry.meters.insert(meter.id, meter);
+            put(registry, quarterly(id * 1_000 + number, id));
         }
     }
-    registry
+    state
+}
+
+fn put(registry: &mut Registry, meter: Meter) {
+    registry.addresses.insert((meter.line, meter.address), meter.id);
+    registry.meters.insert(meter.id, meter);
 }
 
 fn quarterly(id: u64, line: u64) -> Meter {
@@ -155,7 +161,7 @@ fn quarterly(id: u64, line: u64) -> Meter {
         id: MeterId(id),
         name: format!("m{id}"),
         line: LineId(line),
-        address: Address::MbusPrimary(1),
+        address: Address::MbusSecondary { id: u32::try_from(id).unwrap(), manufacturer: 0, version: 0, medium: 4 },
         profile: None,
         schedule: Schedule { interval_s: 900, offset_s: 0 },
         enabled: true,
@@ -165,67 +171,73 @@ fn quarterly(id: u64, line: u64) -> Meter {
 #[test]
 fn the_book_follows_lines_and_meters_that_come_change_and_go() {
     let mut book = Book::new(ALL, Measured::default());
-    let mut registry = registry(2, 450);
-    book.follow(&registry, NOW);
-    let loads = |book: &Book| [1, 2].map(|line| book.of(LineId(line)).map(|load| load.permille));
-    assert_eq!(loads(&book), [Some(500), Some(500)]);
-    for id in 1_000..1_450 {
-        registry.meters.get_mut(&MeterId(id)).unwrap().line = LineId(2);
+    let mut state = town(2, 400);
+    book.follow(&state, NOW);
+    let loads = |book: &Book| [1, 2].map(|line| book.of(LineId(line)).map(|load| load.reads));
+    assert_eq!(loads(&book), [Some(400), Some(400)]);
+    assert_eq!(book.over().len(), 0);
+    let registry = &mut state.registry;
+    for id in 1_000..1_400 {
+        let meter = registry.meters.remove(&MeterId(id)).unwrap();
+        registry.addresses.remove(&(meter.line, meter.address));
+        put(registry, Meter { line: LineId(2), ..meter });
     }
     for id in 3_000..3_100 {
-        registry.meters.insert(MeterId(id), quarterly(id, 2));
+        put(registry, quarterly(id, 2));
     }
     registry.meters.get_mut(&MeterId(3_000)).unwrap().enabled = false;
-    book.follow(&registry, NOW);
-    assert_eq!(loads(&book), [None, Some(1_110)]);
-    assert_eq!(book.over().map(|(name, load)| (name, load.reads)).collect::<Vec<_>>(), [("l2", 999)]);
-    registry.lines.get_mut(&LineId(2)).unwrap().spec.baud = 9_600;
-    book.follow(&registry, NOW);
+    book.follow(&state, NOW);
+    assert_eq!(loads(&book), [None, Some(899)]);
+    assert_eq!(book.over().map(|(name, load)| (name, load.reads)).collect::<Vec<_>>(), [("l2", 899)]);
+    state.registry.lines.get_mut(&LineId(2)).unwrap().spec.baud = 9_600;
+    book.follow(&state, NOW);
     assert_eq!(book.over().len(), 0);
-    registry.meters.clear();
-    registry.lines.clear();
-    book.follow(&registry, NOW);
-    assert_eq!((loads(&book), book.groups()), ([None, None], 0));
+    book.follow(&State::default(), NOW);
+    assert_eq!(loads(&book), [None, None]);
 }
 
 #[test]
 fn what_was_measured_on_a_line_goes_before_the_estimate_and_only_news_is_told() {
     let measured = Measured::default();
     let mut book = Book::new(ALL, measured.clone());
-    let registry = registry(2, 450);
+    let state = town(2, 450);
     let mut loads = || {
-        book.follow(&registry, NOW);
+        book.follow(&state, NOW);
         [1, 2].map(|line| book.of(LineId(line)).unwrap().permille)
     };
-    let note = |ms| measured.note(LineId(1), Ask::MbusPrimary, Duration::from_millis(ms));
-    assert_eq!(loads(), [500, 500]);
+    let note = |ms| measured.note(LineId(1), Ask::MbusSecondary, Duration::from_millis(ms));
+    let [estimated, other] = loads();
+    assert_eq!(estimated, other);
     note(9_000);
-    assert_eq!(loads(), [500, 500], "the first may have opened the channel");
+    assert_eq!(loads(), [estimated, other], "the first may have opened the channel");
     note(3_000);
-    assert_eq!(loads(), [1_500, 500]);
+    assert_eq!(loads(), [1_500, other]);
     let (_, version) = measured.since(0);
     (0..20).for_each(|_| note(3_100));
     assert_eq!(measured.since(version), (BTreeSet::new(), version), "a few percent are no news");
     (0..60).for_each(|_| note(1_500));
     assert!((720..=850).contains(&loads()[0]), "{:?}", loads());
     measured.forget(LineId(1));
-    assert_eq!(measured.read_ms(LineId(1), Ask::MbusPrimary), None);
+    assert_eq!(measured.read_ms(LineId(1), Ask::MbusSecondary), None);
 }
 
 /// Not a bound of the product's speed: a machine may be busy. It shows what a look costs beside the first one.
 #[test]
 fn a_second_look_at_many_lines_costs_next_to_nothing() {
-    let mut registry = registry(300, 100);
+    let mut state = town(300, 100);
     let mut book = Book::new(ALL, Measured::default());
-    let took = |book: &mut Book, registry: &Registry| {
+    let took = |book: &mut Book, state: &State| {
         let begun = Instant::now();
-        book.follow(registry, NOW);
+        book.follow(state, NOW);
         begun.elapsed()
     };
-    let first = took(&mut book, &registry);
-    let same = took(&mut book, &registry);
-    registry.meters.get_mut(&MeterId(7_000)).unwrap().enabled = false;
-    let one = took(&mut book, &registry);
-    println!("{} meters: first look {first:?}, nothing changed {same:?}, one meter {one:?}", registry.meters.len());
+    let first = took(&mut book, &state);
+    let same = took(&mut book, &state);
+    state.registry.meters.get_mut(&MeterId(7_000)).unwrap().enabled = false;
+    let one = took(&mut book, &state);
+    println!(
+        "{} meters: first look {first:?}, nothing changed {same:?}, one meter {one:?}",
+        state.registry.meters.len()
+    );
     assert!(same * 20 < first && one * 5 < first, "{first:?}, {same:?}, {one:?}");
 }

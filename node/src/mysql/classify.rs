@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use mysql_async::{DriverError, Error, ServerError};
+use mysql_async::{DriverError, Error, IoError, ServerError};
 
 /// What went wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,13 @@ impl DatabaseError {
         }
     }
 
+    pub(super) const fn fault_mut(&mut self) -> &mut Fault {
+        match self {
+            Self::Lost(fault) | Self::Retry(fault) | Self::NextEndpoint(fault) | Self::DiskFull(fault) => fault,
+            Self::TooBig(fault) | Self::Poison(fault) | Self::Refused { fault, .. } => fault,
+        }
+    }
+
     /// Whether the database can be reached, and not used until a person acts.
     pub const fn needs_person(&self) -> bool {
         matches!(self, Self::Refused { .. } | Self::DiskFull(_))
@@ -86,6 +93,14 @@ impl DatabaseError {
             Error::Driver(error @ (DriverError::UnknownAuthPlugin { .. } | DriverError::MysqlOldPasswordDisabled)) => {
                 Self::Refused { fault: fault(0, error.to_string()), remedy: LOGIN }
             }
+            Error::Driver(error @ DriverError::NoClientSslFlagFromServer) => {
+                Self::Refused { fault: fault(0, error.to_string()), remedy: ENCRYPTION }
+            }
+            Error::Io(IoError::Tls(error)) => Self::Refused { fault: fault(0, error.to_string()), remedy: CERTIFICATE },
+            // What a handshake does not accept.
+            Error::Io(IoError::Io(error)) if error.kind() == std::io::ErrorKind::InvalidData => {
+                Self::Refused { fault: fault(0, error.to_string()), remedy: CERTIFICATE }
+            }
             Error::Url(error) => Self::Refused { fault: fault(0, error.to_string()), remedy: ENDPOINT },
             Error::Io(error) => Self::Lost(fault(0, error.to_string())),
             Error::Driver(error) => Self::Lost(fault(0, error.to_string())),
@@ -98,7 +113,12 @@ impl DatabaseError {
     }
 }
 
-const LOGIN: &str = "correct user and password in mysql.endpoints, or let this host in on the server";
+const LOGIN: &str = "correct user and password in mysql.endpoints, let this host in on the server, or set mysql.tls = true \
+                     where it takes encrypted connections only";
+const ENCRYPTION: &str = "give the server a certificate, or set mysql.tls = false";
+const SECURE: &str = "the server takes encrypted connections only: set mysql.tls = true";
+const CERTIFICATE: &str =
+    "mysql.tls_ca has to name who signed the server's certificate, and that the name in mysql.endpoints";
 const RIGHTS: &str = "grant the user all privileges on the database";
 const ENDPOINT: &str = "mysql.endpoints has to be mysql://user:password@host:port/database";
 const NAME: &str = "create the database, or correct its name in mysql.endpoints";
@@ -132,6 +152,7 @@ fn of_server(error: &ServerError, fault: Fault) -> DatabaseError {
             DatabaseError::Poison(fault)
         }
         1045 | 1129 | 1130 | 1251 | 1698 | 1820 | 4151 => refused(fault, LOGIN),
+        3159 => refused(fault, SECURE),
         1044 | 1142 | 1143 | 1227 | 1370 => refused(fault, RIGHTS),
         1049 => refused(fault, NAME),
         1054 | 1064 | 1146 | 3948 => refused(fault, SCHEMA),

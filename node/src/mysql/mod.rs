@@ -3,6 +3,7 @@
 //! ```text
 //!   Database   the leader's writer: one connection, one transaction a batch
 //!     session      a connection with its time limits     classify    what an error asks for
+//!     tls          encrypted, to a server that is it
 //!     migrate      tables as this release wants them     partitions  days made ahead
 //!     rows, write  records into rows, once               project, history
 //!   Reader     what the console lists: a connection of its own
@@ -24,20 +25,34 @@ mod statement;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod write;
 
 pub use classify::{DatabaseError, Fault};
 pub use history::CommandRow;
 pub use project::Projection;
 pub use read::{Reader, ReadingQuery, ReadingRow};
+pub use tls::TlsFileError;
 pub use write::Written;
 
 use crate::config;
 use session::Session;
 
-/// Refuses endpoints that are none, before anything is started.
-pub fn check_endpoints(config: &config::Mysql) -> Result<(), DatabaseError> {
-    config.endpoints.iter().try_for_each(|url| session::Session::options(url).map(drop))
+/// Settings by which no database can be reached.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// An endpoint that is none.
+    #[error(transparent)]
+    Endpoint(#[from] DatabaseError),
+    /// A file that is not what it has to be.
+    #[error(transparent)]
+    Tls(#[from] TlsFileError),
+}
+
+/// Refuses settings by which no database can be reached, before anything is started.
+pub fn check(config: &config::Mysql) -> Result<(), SettingsError> {
+    config.endpoints.iter().try_for_each(|url| session::Session::options(url).map(drop))?;
+    Ok(tls::check(config)?)
 }
 
 /// A connection that writes.

@@ -11,7 +11,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, Params, Row, Value};
 use tokio::time::timeout;
 
-use super::{DatabaseError, Fault};
+use super::{DatabaseError, Fault, tls};
 use crate::config;
 
 /// What a connection is for.
@@ -46,16 +46,17 @@ const SQL_MODE: &str =
     "STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION";
 
 impl Session {
-    /// The first endpoint, in their order, that answers and serves `purpose`; else the error most worth a person's time.
+    /// The first endpoint, in their order, that answers and serves `purpose`; else the error most worth a person's time,
+    /// with what the other endpoints said.
     pub(super) async fn open_any(config: &config::Mysql, purpose: Purpose) -> Result<Self, DatabaseError> {
-        let mut worst = None;
+        let mut errors = Vec::new();
         for url in &config.endpoints {
             match Self::open(url, config, purpose).await {
                 Ok(session) => return Ok(session),
-                Err(error) => worst = Some(worse(worst, error)),
+                Err(error) => errors.push(error),
             }
         }
-        Err(worst.unwrap_or_else(no_endpoint))
+        Err(worst(errors))
     }
 
     /// What `url` says, or why it is no endpoint.
@@ -67,7 +68,10 @@ impl Session {
         let opts = Self::options(url)?;
         let endpoint: Arc<str> = Arc::from(shown(&opts));
         let limit = config.connect_timeout;
-        let opts = OptsBuilder::from_opts(opts).prefer_socket(false).tcp_nodelay(true);
+        let mut opts = OptsBuilder::from_opts(opts).prefer_socket(false).tcp_nodelay(true);
+        if let Some(tls) = tls::options(config) {
+            opts = opts.ssl_opts(tls);
+        }
         let conn = match timeout(limit, Conn::new(opts)).await {
             Ok(Ok(conn)) => conn,
             Ok(Err(error)) => return Err(unreachable(DatabaseError::of(&endpoint, error))),
@@ -202,14 +206,14 @@ fn unreachable(error: DatabaseError) -> DatabaseError {
     }
 }
 
-fn worse(known: Option<DatabaseError>, new: DatabaseError) -> DatabaseError {
-    match known {
-        Some(known) if known.needs_person() || !new.needs_person() => known,
-        _ => new,
+fn worst(mut errors: Vec<DatabaseError>) -> DatabaseError {
+    if errors.is_empty() {
+        let fault = Fault { endpoint: Arc::from("none"), code: 0, text: "no endpoint is configured".to_owned() };
+        return DatabaseError::Refused { fault, remedy: "name one in mysql.endpoints" };
     }
-}
-
-fn no_endpoint() -> DatabaseError {
-    let fault = Fault { endpoint: Arc::from("none"), code: 0, text: "no endpoint is configured".to_owned() };
-    DatabaseError::Refused { fault, remedy: "name one in mysql.endpoints" }
+    let mut worst = errors.remove(errors.iter().position(DatabaseError::needs_person).unwrap_or(0));
+    for other in errors {
+        worst.fault_mut().text.push_str(&format!("; {other}"));
+    }
+    worst
 }

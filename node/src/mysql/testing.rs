@@ -25,6 +25,7 @@ const START_LIMIT: Duration = Duration::from_secs(60);
 struct Server {
     dir: TempDir,
     port: u16,
+    args: Vec<String>,
     process: Mutex<Option<Child>>,
 }
 
@@ -43,7 +44,7 @@ impl Place {
         let mut shared = SHARED.lock().await;
         let server = match shared.upgrade() {
             Some(server) => server,
-            None => Arc::new(Server::start().await?),
+            None => Arc::new(Server::start(Vec::new()).await?),
         };
         *shared = Arc::downgrade(&server);
         drop(shared);
@@ -52,7 +53,12 @@ impl Place {
 
     /// On a server of its own, which may be stopped.
     pub(crate) async fn alone() -> Option<Self> {
-        Some(Self::on(Arc::new(Server::start().await?)).await)
+        Self::alone_with(Vec::new()).await
+    }
+
+    /// On a server of its own that is started with these arguments.
+    pub(crate) async fn alone_with(args: Vec<String>) -> Option<Self> {
+        Some(Self::on(Arc::new(Server::start(args).await?)).await)
     }
 
     async fn on(server: Arc<Server>) -> Self {
@@ -76,6 +82,16 @@ impl Place {
         self.server.url(user, &self.name)
     }
 
+    /// Its server's port.
+    pub(crate) fn port(&self) -> u16 {
+        self.server.port
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Settings that name this database.
     pub(crate) fn config(&self) -> config::Mysql {
         config::Mysql { endpoints: vec![self.url("root")], ..config::Mysql::default() }
@@ -95,7 +111,7 @@ impl Place {
 }
 
 impl Server {
-    async fn start() -> Option<Self> {
+    async fn start(args: Vec<String>) -> Option<Self> {
         let Some(install) = program("mariadb-install-db").filter(|_| program("mariadbd").is_some()) else {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "mariadbd is not installed");
             eprintln!("skipped: mariadbd is not installed");
@@ -111,7 +127,7 @@ impl Server {
             .unwrap();
         assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
         let port = free_port();
-        let server = Self { dir, port, process: Mutex::new(None) };
+        let server = Self { dir, port, args, process: Mutex::new(None) };
         server.resume().await;
         Some(server)
     }
@@ -134,6 +150,7 @@ impl Server {
             .arg(format!("--pid-file={}", dir.join("pid").display()))
             .arg(format!("--port={}", self.port))
             .args(as_root())
+            .args(&self.args)
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()

@@ -10,10 +10,12 @@ use imbl::ordmap::DiffItem;
 use protocol::meter::LineId;
 use raft_store::state::State;
 
+use crate::timetable::replanned;
+
 /// The lines between two states.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Changes {
-    /// Ownership, channel or meters differ.
+    /// Ownership, channel, meters or their schedules differ.
     pub(super) lines: BTreeSet<LineId>,
     /// The open commands differ, or where the unit is.
     pub(super) commands: BTreeSet<LineId>,
@@ -23,12 +25,7 @@ impl Changes {
     pub(super) fn between(before: &State, after: &State) -> Self {
         let mut lines = keys(&before.assignment.lines, &after.assignment.lines);
         lines.extend(keys(&before.registry.lines, &after.registry.lines));
-        for item in before.registry.meters.diff(&after.registry.meters) {
-            match item {
-                DiffItem::Add(_, meter) | DiffItem::Remove(_, meter) => drop(lines.insert(meter.line)),
-                DiffItem::Update { old, new } => lines.extend([old.1.line, new.1.line]),
-            }
-        }
+        lines.extend(replanned(before, after));
         let mut commands = keys(&before.commands.open, &after.commands.open);
         commands.extend(keys(&before.presence.units, &after.presence.units));
         Self { lines, commands }

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use protocol::meter::{Epoch, LineId};
 use raft_store::state::assignment::Phase;
-use raft_store::state::registry::LineSpec;
+use raft_store::state::registry::{LineSpec, Meter};
 use raft_store::state::{State, UnixMillis};
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
@@ -225,6 +225,9 @@ impl Roster {
 
 /// The meters of a line, each with when it is read.
 fn charges(state: &State, line: LineId, timetables: &mut Timetables) -> Vec<Charge> {
-    let meters = state.registry.meters_of(line);
-    meters.map(|meter| Charge { meter: meter.clone(), table: timetables.of(meter), since: UnixMillis(0) }).collect()
+    let since =
+        |meter: &Meter| state.plant.duties.current.get(&meter.id).map_or(UnixMillis(0), |standing| standing.since);
+    let charge =
+        |meter: &Meter| Charge { meter: meter.clone(), table: timetables.of(state, meter), since: since(meter) };
+    state.registry.meters_of(line).map(charge).collect()
 }

@@ -17,12 +17,14 @@ mod shared;
 mod tests;
 mod zone;
 
-use raft_store::state::calendar::Calendar;
-use raft_store::state::schedule::{Freeze, Priority, Rule, Schedule};
+use raft_store::state::plant::calendar::Calendar;
+use raft_store::state::plant::schedule::{Freeze, Priority, Rule, Schedule};
 
 use rule::Moments;
-pub use shared::Timetables;
-pub use zone::{NoSuchZone, Zone};
+pub use shared::{Timetables, replanned};
+#[allow(unused_imports, reason = "the error of a public function has to have a name")]
+pub use zone::NoSuchZone;
+pub use zone::Zone;
 
 /// One slot. All times are Unix ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

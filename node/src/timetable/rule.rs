@@ -5,8 +5,8 @@
 
 use jiff::ToSpan;
 use jiff::civil::Date;
-use raft_store::state::calendar::{self, Calendar, MonthDay};
-use raft_store::state::schedule::{Rule, Season, Times};
+use raft_store::state::plant::calendar::{self, Calendar, MonthDay};
+use raft_store::state::plant::schedule::{Rule, Season, Times};
 
 use super::zone::{Shown, Zone};
 

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use protocol::meter::{Address, LineId, MeterId};
-use raft_store::state::calendar::Calendar;
-use raft_store::state::registry::{self, Meter};
-use raft_store::state::schedule::{Freeze, Priority};
+use protocol::meter::{Address, LineId};
+use raft_store::state::plant::calendar::{Calendar, MonthDay};
+use raft_store::state::plant::detail::{MeterDetail, Own};
+use raft_store::state::plant::schedule::{Freeze, Priority};
+use raft_store::state::registry::{Endpoint, LineSpec, MeterSpec, Parity, Schedule};
+use raft_store::state::{Entry, LogPosition, Reply, State, UnixMillis, apply};
 
-use super::{Slot, Timetable, Timetables, Zone};
+use super::{Slot, Timetable, Timetables, Zone, replanned};
 
 fn moment(text: &str) -> u64 {
     text.parse::<Timestamp>().unwrap().as_millisecond().unsigned_abs()
@@ -129,26 +131,87 @@ fn what_comes_once_in_four_years_is_found_and_a_zone_that_is_none_is_named() {
     assert!(error.contains("Asia/Shangai") && error.contains("IANA"), "{error}");
 }
 
-#[test]
-fn meters_of_one_schedule_share_a_timetable_that_is_forgotten_with_its_last_holder() {
-    let mut tables = Timetables::default();
-    let meter = |interval_s, offset_s| Meter {
-        id: MeterId(1),
-        name: "m".to_owned(),
-        line: LineId(1),
-        address: Address::MbusPrimary(1),
+fn done(state: &mut State, entry: &Entry) {
+    let reply = apply(state, LogPosition { term: 1, index: 1 }, entry);
+    assert!(!matches!(reply, Reply::Rows(_) | Reply::Refused(_)), "{reply:?}");
+}
+
+/// A line with so many meters, of these schedules in turn.
+fn plant(meters: u8, schedules: &[&str]) -> State {
+    let mut state = State::default();
+    let line = LineSpec {
+        name: "l".to_owned(),
+        endpoint: Endpoint::Serial { path: "/dev/ttyS0".to_owned() },
+        baud: 2_400,
+        parity: Parity::Even,
+        extra_answer_ms: 0,
+        repeats: 2,
+        requires: std::collections::BTreeMap::new(),
+    };
+    done(&mut state, &Entry::ImportLines { at: UnixMillis(1), lines: vec![line] });
+    let meter = |number: u8| MeterSpec {
+        name: format!("m{number}"),
+        line: "l".to_owned(),
+        address: Address::MbusPrimary(number),
         profile: None,
-        schedule: registry::Schedule { interval_s, offset_s },
+        schedule: Schedule { interval_s: 900, offset_s: 0 },
         enabled: true,
     };
-    let quarter = tables.of(&meter(900, 60));
-    assert!(Arc::ptr_eq(&quarter, &tables.of(&meter(900, 60))));
-    assert_eq!(quarter.at(900_000).map(|slot| (slot.begin, slot.end)), Some((60_000, 960_000)));
-    let held: Vec<_> = (1..=500).map(|interval_s| tables.of(&meter(interval_s, 0))).collect();
-    assert_eq!(tables.len(), 501);
+    let detail = |schedule: &&str| {
+        let schedule = Own::Words(schedule.parse().unwrap());
+        MeterDetail { schedule, ..MeterDetail::default() }
+    };
+    let meters = (1..=meters).map(meter).zip(schedules.iter().map(detail).cycle()).collect();
+    done(&mut state, &Entry::RegisterMeters { at: UnixMillis(2), meters });
+    state
+}
+
+fn tables(state: &State, timetables: &mut Timetables) -> Vec<Arc<Timetable>> {
+    state.registry.meters.values().map(|meter| timetables.of(state, meter)).collect()
+}
+
+#[test]
+fn meters_of_one_schedule_share_a_timetable_that_is_forgotten_with_its_last_holder() {
+    let mut timetables = Timetables::default();
+    let schedules: Vec<String> = (1..=100).map(|seconds| format!("every {seconds}s")).collect();
+    let words: Vec<&str> = schedules.iter().map(String::as_str).collect();
+    let held = tables(&plant(200, &words), &mut timetables);
+    assert!(Arc::ptr_eq(&held[0], &held[100]) && !Arc::ptr_eq(&held[0], &held[1]));
+    assert_eq!((held[4].at(12_000).map(|slot| slot.begin), timetables.len()), (Some(10_000), 100));
     drop(held);
-    (501..=1_500).for_each(|interval_s| drop(tables.of(&meter(interval_s, 0))));
-    assert!(tables.len() < 501 + 64, "{} are remembered", tables.len());
+    let held = tables(&plant(200, &["daily 00:00"]), &mut timetables);
+    for seconds in 200..1_000 {
+        drop(tables(&plant(1, &[&format!("every {seconds}s")]), &mut timetables));
+    }
+    assert!(timetables.len() < 64 + 2, "{} are remembered", timetables.len());
+    assert!(Arc::ptr_eq(&held[7], &tables(&plant(1, &["daily 00:00"]), &mut timetables)[0]));
+}
+
+#[test]
+fn a_calendar_changes_the_slots_of_those_that_go_by_it_and_only_theirs() {
+    let mut timetables = Timetables::default();
+    let mut state = plant(2, &["every 15m", "daily 00:00 in season"]);
+    let before = tables(&state, &mut timetables);
+    let day = |month, day| MonthDay { month, day };
+    let calendar =
+        Calendar { zone: "Asia/Shanghai".to_owned(), yearly: Some((day(11, 15), day(3, 15))), ..Calendar::default() };
+    let known = state.clone();
+    done(&mut state, &Entry::SetCalendar { at: UnixMillis(3), calendar });
+    assert_eq!(replanned(&known, &state).into_iter().collect::<Vec<_>>(), [LineId(1)]);
+    let after = tables(&state, &mut timetables);
+    assert!(Arc::ptr_eq(&before[0], &after[0]));
+    let next = |table: &Timetable| shown(table.after(moment("2026-06-01T00:00:00Z")).unwrap().begin);
+    assert_eq!((next(&before[1]).as_str(), next(&after[1]).as_str()), ("2026-06-02T00:00:00Z", "2026-11-14T16:00:00Z"));
+}
+
+#[test]
+fn what_does_not_touch_meters_or_schedules_replans_no_line() {
+    let mut state = plant(3, &["every 15m"]);
+    let known = state.clone();
+    done(&mut state, &Entry::Expire { at: UnixMillis(9) });
+    assert!(replanned(&known, &state).is_empty());
+    done(&mut state, &Entry::SwitchMeter { at: UnixMillis(9), name: "m2".to_owned(), enabled: false });
+    assert_eq!(replanned(&known, &state).len(), 1);
 }
 
 const SCHEDULES: [&str; 6] = [

@@ -17,6 +17,8 @@ mod v1_entry;
 mod v1_raft;
 mod v1_state;
 mod v2_state;
+mod v3_plant;
+mod v3_state;
 
 use bincode::config;
 use sha2::{Digest as _, Sha256};
@@ -32,7 +34,7 @@ use mirror::Mirror;
 pub const VERSION: u16 = 1;
 
 /// The newest layout version of states and snapshots.
-pub const STATE_VERSION: u16 = 2;
+pub const STATE_VERSION: u16 = 3;
 
 /// An encoded entry is at most this long, bytes. Larger imports are split by whoever proposes them.
 pub const ENTRY_LIMIT: usize = 8 << 20;
@@ -114,20 +116,24 @@ fn decode_payload_bytes<V: bincode::Decode<()>>(kind: Kind, payload: &[u8]) -> R
 
 macro_rules! both_directions {
     (@newest) => { VERSION };
-    (@newest $v2:ty) => { STATE_VERSION };
-    ($($what:literal, $kind:ident: $type:ty = $v1:ty $(, $v2:ty)? => $encode:ident, $decode:ident;)+) => {$(
+    (@newest $v3:ty) => { STATE_VERSION };
+    ($($what:literal, $kind:ident: $type:ty = $v1:ty $(, $v2:ty, $v3:ty)? => $encode:ident, $decode:ident;)+) => {$(
         impl Layout for $type {
             const KIND: Kind = Kind::$kind;
-            const NEWEST: u16 = both_directions!(@newest $($v2)?);
+            const NEWEST: u16 = both_directions!(@newest $($v3)?);
             fn freeze(&self) -> Result<(u16, Vec<u8>), CodecError> {
-                $(if let Some(frozen) = <$v2>::freeze(self) {
+                $(if let Some(frozen) = <$v3>::freeze(self) {
+                    return Ok((3, encode_payload_bytes(Self::KIND, frozen)?));
+                }
+                if let Some(frozen) = <$v2>::freeze(self) {
                     return Ok((2, encode_payload_bytes(Self::KIND, frozen)?));
                 })?
                 Ok((1, encode_payload_bytes(Self::KIND, self.store())?))
             }
             fn thaw(version: u16, payload: &[u8]) -> Result<Self, CodecError> {
                 match version {
-                    $(2 => decode_payload_bytes::<$v2>(Self::KIND, payload)?.thaw(),)?
+                    $(2 => decode_payload_bytes::<$v2>(Self::KIND, payload)?.thaw(),
+                    3 => decode_payload_bytes::<$v3>(Self::KIND, payload)?.thaw(),)?
                     _ => Mirror::restore(decode_payload_bytes::<$v1>(Self::KIND, payload)?),
                 }
             }
@@ -155,6 +161,6 @@ both_directions! {
     "a membership", Membership: Membership = v1_raft::Membership => encode_membership, decode_membership;
     "a vote", Vote: Vote = v1_raft::Vote => encode_vote, decode_vote;
     "a position in the log", LogId: LogId = v1_raft::Position => encode_log_id, decode_log_id;
-    "a whole state", State: State = v1_state::State, v2_state::State => encode_state, decode_state;
-    "a snapshot", Snapshot: Image = v1_raft::Image, v2_state::Image => encode_snapshot, decode_snapshot;
+    "a whole state", State: State = v1_state::State, v2_state::State, v3_state::State => encode_state, decode_state;
+    "a snapshot", Snapshot: Image = v1_raft::Image, v2_state::Image, v3_state::Image => encode_snapshot, decode_snapshot;
 }

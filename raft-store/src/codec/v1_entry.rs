@@ -4,6 +4,7 @@ use bincode::{Decode, Encode};
 
 use super::mirror::{mirror_enum, mirror_struct};
 use super::seq::Seq;
+use super::v3_plant::{Calendar, LineDetail, MeterDetail, Policy};
 use crate::state::{self, assignment, command, membership, registry};
 
 mirror_enum!(#[derive(Debug, Clone, PartialEq, Encode, Decode)] Entry = state::Entry {
@@ -27,6 +28,14 @@ mirror_enum!(#[derive(Debug, Clone, PartialEq, Encode, Decode)] Entry = state::E
     Expire { at: u64 },
     Retire { at: u64, commands: Seq<u64> },
     UnitsSeen { at: u64, node: u64, life: u64, came: Seq<(u64, u64)>, gone: Seq<(u64, u64)> },
+    RegisterLines { at: u64, lines: Seq<(LineSpec, LineDetail)> },
+    RegisterMeters { at: u64, meters: Seq<(MeterSpec, MeterDetail)> },
+    SwitchMeter { at: u64, name: String, enabled: bool },
+    ForgetMeter { at: u64, name: String },
+    SetCalendar { at: u64, calendar: Calendar },
+    SetPolicy { at: u64, policy: Policy },
+    RemovePolicy { at: u64, name: String },
+    SettleDuties { upto: u64 },
 });
 
 mirror_enum!(#[derive(Debug, Clone, PartialEq, Encode, Decode)] Reply = state::Reply {

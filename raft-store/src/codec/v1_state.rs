@@ -11,10 +11,11 @@ use super::CodecError;
 use super::mirror::{Mirror, mirror_enum, mirror_struct, unique};
 use super::seq::Seq;
 use super::v1_entry::{Action, Address, LineSpec, Outcome, Request, Schedule};
+use crate::state::plant::Plant;
 use crate::state::presence::Presence;
 use crate::state::{self, assignment, command, membership, registry};
 
-/// A state. Where its dial-in units are connected came with version 2.
+/// A state. Where its dial-in units are connected came with version 2, its plant with version 3.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 pub(super) struct State {
     membership: Membership,
@@ -27,7 +28,7 @@ impl Mirror for state::State {
     type Stored = State;
 
     fn store(&self) -> State {
-        let Self { membership, registry, assignment, commands, presence: _ } = self;
+        let Self { membership, registry, assignment, commands, presence: _, plant: _ } = self;
         State {
             membership: membership.store(),
             registry: registry.store(),
@@ -38,9 +39,11 @@ impl Mirror for state::State {
 
     fn restore(stored: State) -> Result<Self, CodecError> {
         let State { membership, registry, assignment, commands } = stored;
+        let registry = Mirror::restore(registry)?;
         Ok(Self {
             membership: Mirror::restore(membership)?,
-            registry: Mirror::restore(registry)?,
+            plant: Plant::of(&registry),
+            registry,
             assignment: Mirror::restore(assignment)?,
             commands: Mirror::restore(commands)?,
             presence: Presence::default(),

@@ -8,6 +8,7 @@
 //!                  +-- assignment   who owns which line, by epoch
 //!                  +-- command      what is still to be done to meters
 //!                  +-- presence     where dial-in units are connected
+//!                  +-- plant        where things stand, when they are read, and since when that is due
 //! ```
 //!
 //! Promises: pure and total. The same entries in the same order give the same state, byte for byte, on every
@@ -15,12 +16,12 @@
 //! Refuses: async, clocks, dice, I/O and unordered maps. Time is a field of the entry, set by its proposer.
 
 pub mod assignment;
-pub mod calendar;
 pub mod command;
+mod inventory;
 pub mod membership;
+pub mod plant;
 pub mod presence;
 pub mod registry;
-pub mod schedule;
 
 use std::fmt;
 
@@ -28,7 +29,12 @@ use protocol::meter::{CommandId, Epoch, LineId, NodeId};
 
 use assignment::{Assignment, Move, Revocation};
 use command::{Commands, Outcome, Request};
+use inventory::{Inventory, Rule};
 use membership::{Membership, Newcomer};
+use plant::Plant;
+use plant::calendar::Calendar;
+use plant::detail::{LineDetail, MeterDetail};
+use plant::policy::Policy;
 use presence::{Presence, Sighting};
 use registry::{LineSpec, MeterSpec, Registry, RowFault};
 
@@ -72,6 +78,8 @@ pub struct State {
     pub commands: Commands,
     /// Where dial-in units are connected.
     pub presence: Presence,
+    /// Where things stand, when they are read, and since when that is due.
+    pub plant: Plant,
 }
 
 /// A change, as proposed. Durable and replicated: see the codec for its bytes.
@@ -236,6 +244,62 @@ pub enum Entry {
         /// The lines whose units are not any more, with the number of the connection that ended.
         gone: Vec<(LineId, u64)>,
     },
+    /// Creates or updates lines with what else is known of them: all rows or none.
+    RegisterLines {
+        /// The proposer's moment.
+        at: UnixMillis,
+        /// The rows.
+        lines: Vec<(LineSpec, LineDetail)>,
+    },
+    /// Creates or updates meters with what else is known of them: all rows or none. What is due changes at `at`.
+    RegisterMeters {
+        /// The proposer's moment.
+        at: UnixMillis,
+        /// The rows.
+        meters: Vec<(MeterSpec, MeterDetail)>,
+    },
+    /// Stops or starts a meter's schedule.
+    SwitchMeter {
+        /// The proposer's moment.
+        at: UnixMillis,
+        /// The meter's name.
+        name: String,
+        /// Whether it is read.
+        enabled: bool,
+    },
+    /// Forgets a meter.
+    ForgetMeter {
+        /// The proposer's moment.
+        at: UnixMillis,
+        /// The meter's name.
+        name: String,
+    },
+    /// The plant's zone and seasons.
+    SetCalendar {
+        /// The proposer's moment.
+        at: UnixMillis,
+        /// From now on.
+        calendar: Calendar,
+    },
+    /// A schedule for all meters of a selector; one of the same name is replaced.
+    SetPolicy {
+        /// The proposer's moment.
+        at: UnixMillis,
+        /// The schedule and for whom.
+        policy: Policy,
+    },
+    /// Its meters follow the next policy, their line, or the default.
+    RemovePolicy {
+        /// The proposer's moment.
+        at: UnixMillis,
+        /// The policy's name.
+        name: String,
+    },
+    /// Ended duties up to and including this one are in the ledger: forget them.
+    SettleDuties {
+        /// The last one.
+        upto: u64,
+    },
 }
 
 /// What became of an entry.
@@ -296,9 +360,12 @@ impl From<Result<Reply, Refused>> for Reply {
     }
 }
 
+/// The moment of entries that do not say theirs.
+const UNSAID: UnixMillis = UnixMillis(0);
+
 /// Carries out one entry.
 pub fn apply(state: &mut State, position: LogPosition, entry: &Entry) -> Reply {
-    let State { membership, registry, assignment, commands, presence } = state;
+    let State { membership, registry, assignment, commands, presence, plant } = state;
     match entry {
         Entry::Found { at, cluster_id, cluster_name, first } => {
             membership.found(*at, cluster_id, cluster_name, first).into()
@@ -313,15 +380,41 @@ pub fn apply(state: &mut State, position: LogPosition, entry: &Entry) -> Reply {
             }
             held => Reply::Refused(Refused::Conflict(format!("node {node} still holds {held} lines: drain it first"))),
         },
-        Entry::ImportLines { at, lines } => registry.import_lines(lines).map_or_else(Reply::Rows, |done| {
-            done.created.iter().for_each(|line| assignment.add_line(*at, *line));
-            done.rechannelled.iter().for_each(|line| presence.forget_line(*line));
-            done.reply()
-        }),
-        Entry::ImportMeters { meters } => registry.import_meters(meters).map_or_else(Reply::Rows, |done| done.reply()),
-        Entry::RemoveLine { name } => remove_line(registry, assignment, commands, presence, name).into(),
-        Entry::RemoveMeter { name } => remove_meter(registry, commands, name).into(),
-        Entry::SetMeterEnabled { name, enabled } => registry.set_meter_enabled(name, *enabled).into(),
+        Entry::ImportLines { at, lines } => {
+            let details = vec![LineDetail::default(); lines.len()];
+            Inventory { registry, plant, assignment, commands, presence }.register_lines(*at, lines, &details)
+        }
+        Entry::RegisterLines { at, lines } => {
+            let (specs, details): (Vec<_>, Vec<_>) = lines.iter().cloned().unzip();
+            Inventory { registry, plant, assignment, commands, presence }.register_lines(*at, &specs, &details)
+        }
+        Entry::ImportMeters { meters } => {
+            let details = vec![MeterDetail::default(); meters.len()];
+            Inventory { registry, plant, assignment, commands, presence }.register_meters(UNSAID, meters, &details)
+        }
+        Entry::RegisterMeters { at, meters } => {
+            let (specs, details): (Vec<_>, Vec<_>) = meters.iter().cloned().unzip();
+            Inventory { registry, plant, assignment, commands, presence }.register_meters(*at, &specs, &details)
+        }
+        Entry::RemoveLine { name } => {
+            Inventory { registry, plant, assignment, commands, presence }.remove_line(name).into()
+        }
+        Entry::RemoveMeter { name } => {
+            Inventory { registry, plant, assignment, commands, presence }.forget_meter(UNSAID, name).into()
+        }
+        Entry::ForgetMeter { at, name } => {
+            Inventory { registry, plant, assignment, commands, presence }.forget_meter(*at, name).into()
+        }
+        Entry::SetMeterEnabled { name, enabled } => {
+            Inventory { registry, plant, assignment, commands, presence }.switch_meter(UNSAID, name, *enabled).into()
+        }
+        Entry::SwitchMeter { at, name, enabled } => {
+            Inventory { registry, plant, assignment, commands, presence }.switch_meter(*at, name, *enabled).into()
+        }
+        Entry::SetCalendar { at, calendar } => inventory::rule(plant, registry, *at, &Rule::Calendar(calendar)).into(),
+        Entry::SetPolicy { at, policy } => inventory::rule(plant, registry, *at, &Rule::Policy(policy)).into(),
+        Entry::RemovePolicy { at, name } => inventory::rule(plant, registry, *at, &Rule::NoPolicy(name)).into(),
+        Entry::SettleDuties { upto } => Reply::Applied(plant.settle(*upto)),
         Entry::Assign { term, .. } if *term != position.term => {
             Reply::Refused(Refused::Stale(format!("assignment decided in term {term}")))
         }
@@ -352,38 +445,6 @@ pub fn apply(state: &mut State, position: LogPosition, entry: &Entry) -> Reply {
     }
 }
 
-fn remove_line(
-    registry: &mut Registry,
-    assignment: &mut Assignment,
-    commands: &Commands,
-    presence: &mut Presence,
-    name: &str,
-) -> Result<Reply, Refused> {
-    let line = registry.line_named(name).ok_or_else(|| Refused::missing("line", name))?.id;
-    if let Some(node) = assignment.owner(line) {
-        let text = format!("line {name} is held by node {node}: it has to be released first");
-        return Err(Refused::Conflict(text));
-    }
-    if let Some(command) = commands.first_open_on(line) {
-        let text = format!("line {name} has an open command {command}: cancel it or let it end first");
-        return Err(Refused::Conflict(text));
-    }
-    registry.remove_line(line)?;
-    assignment.remove_line(line);
-    presence.forget_line(line);
-    Ok(Reply::Done)
-}
-
-fn remove_meter(registry: &mut Registry, commands: &Commands, name: &str) -> Result<Reply, Refused> {
-    let meter = registry.meter_named(name).ok_or_else(|| Refused::missing("meter", name))?.id;
-    if let Some(command) = commands.open_on_meter(meter) {
-        let text = format!("meter {name} has an open command {command}: cancel it or let it end first");
-        return Err(Refused::Conflict(text));
-    }
-    registry.remove_meter(meter);
-    Ok(Reply::Done)
-}
-
 fn submit(registry: &Registry, commands: &mut Commands, at: UnixMillis, request: &Request) -> Result<Reply, Refused> {
     let meter = registry.meters.get(&request.meter).ok_or_else(|| Refused::missing("meter", request.meter))?;
     commands.submit(at, request, meter.line)
@@ -397,6 +458,7 @@ impl State {
         self.assignment.check()?;
         self.commands.check()?;
         self.presence.check(&self.registry, |node| self.membership.members.contains_key(&node))?;
+        self.plant.check(&self.registry)?;
         let registered: Vec<_> = self.registry.lines.keys().collect();
         let assigned: Vec<_> = self.assignment.lines.keys().collect();
         if registered != assigned {

@@ -127,23 +127,39 @@ impl RowFault {
 /// What an import did.
 #[derive(Debug)]
 pub(super) struct Imported<Id> {
-    pub(super) created: Vec<Id>,
+    /// What each row named, in their order, and what it did to it.
+    pub(super) rows: Vec<(Id, Change)>,
     /// Lines that have another channel now.
     pub(super) rechannelled: Vec<Id>,
-    updated: u32,
-    unchanged: u32,
 }
 
-impl<Id> Default for Imported<Id> {
-    fn default() -> Self {
-        Self { created: Vec::new(), rechannelled: Vec::new(), updated: 0, unchanged: 0 }
+/// What a row of an import did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Change {
+    Created,
+    Updated,
+    Unchanged,
+}
+
+impl<Id: Copy> Imported<Id> {
+    const fn new() -> Self {
+        Self { rows: Vec::new(), rechannelled: Vec::new() }
     }
-}
 
-impl<Id> Imported<Id> {
+    fn note(&mut self, id: Id, change: Change) {
+        self.rows.push((id, change));
+    }
+
+    /// The things that are new.
+    pub(super) fn created(&self) -> impl Iterator<Item = Id> + '_ {
+        self.rows.iter().filter(|(_, change)| *change == Change::Created).map(|(id, _)| *id)
+    }
+
     pub(super) fn reply(&self) -> Reply {
-        let created = u32::try_from(self.created.len()).unwrap_or(u32::MAX);
-        Reply::Imported { created, updated: self.updated, unchanged: self.unchanged }
+        let count = |wanted| self.rows.iter().filter(|(_, change)| *change == wanted).count();
+        let [created, updated, unchanged] = [Change::Created, Change::Updated, Change::Unchanged]
+            .map(|wanted| u32::try_from(count(wanted)).unwrap_or(u32::MAX));
+        Reply::Imported { created, updated, unchanged }
     }
 }
 
@@ -187,15 +203,17 @@ impl Registry {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let mut done = Imported::default();
+        let mut done = Imported::new();
         for spec in rows {
             match self.line_names.get(&spec.name).copied() {
-                None => done.created.push(self.create_line(spec)),
-                Some(id) if self.lines.get(&id).is_some_and(|line| line.spec == *spec) => done.unchanged += 1,
+                None => done.note(self.create_line(spec), Change::Created),
+                Some(id) if self.lines.get(&id).is_some_and(|line| line.spec == *spec) => {
+                    done.note(id, Change::Unchanged);
+                }
                 Some(id) => {
                     let before = self.lines.insert(id, Line { id, spec: spec.clone() });
                     done.rechannelled.extend(before.filter(|line| line.spec.endpoint != spec.endpoint).map(|_| id));
-                    done.updated += 1;
+                    done.note(id, Change::Updated);
                 }
             }
         }
@@ -246,7 +264,7 @@ impl Registry {
     pub(super) fn import_meters(&mut self, rows: &[MeterSpec]) -> Result<Imported<MeterId>, Vec<RowFault>> {
         let mut faults = refuse_repeated(rows.iter().map(|row| row.name.as_str()));
         let mut next = self.clone();
-        let mut done = Imported::default();
+        let mut done = Imported::new();
         next.vacate(rows);
         for (row, spec) in rows.iter().enumerate() {
             if let Err(fault) = next.import_meter(row, spec, &mut done) {
@@ -296,9 +314,9 @@ impl Registry {
         });
         let meter = spec.clone().into_meter(id, line);
         match known.and_then(|id| self.meters.get(&id)) {
-            None => done.created.push(id),
-            Some(before) if *before == meter => done.unchanged += 1,
-            Some(_) => done.updated += 1,
+            None => done.note(id, Change::Created),
+            Some(before) if *before == meter => done.note(id, Change::Unchanged),
+            Some(_) => done.note(id, Change::Updated),
         }
         self.put_meter(meter);
         Ok(())

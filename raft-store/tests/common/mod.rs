@@ -14,6 +14,10 @@ use protocol::meter::{Action, Address, CommandId, Epoch, LineId, MeterId, NodeId
 use raft_store::state::assignment::{Move, Revocation};
 use raft_store::state::command::{Outcome, Request};
 use raft_store::state::membership::{Labels, Newcomer};
+use raft_store::state::plant::calendar::{Calendar, Date, MonthDay};
+use raft_store::state::plant::detail::{LineDetail, MeterDetail, Own};
+use raft_store::state::plant::policy::Policy;
+use raft_store::state::plant::schedule;
 use raft_store::state::registry::{Endpoint, LineSpec, MeterSpec, Parity, Schedule};
 use raft_store::state::{Entry, LogPosition, Reply, State, UnixMillis, apply};
 
@@ -156,6 +160,16 @@ pub(crate) fn entry() -> impl Strategy<Value = Entry> {
         2 => (at(), vec(command(), 0..4)).prop_map(|(at, commands)| Entry::Retire { at, commands }),
         8 => (at(), node(), 1..3_u64, vec((line(), 1..4_u64), 0..3), vec((line(), 1..4_u64), 0..3))
             .prop_map(|(at, node, life, came, gone)| Entry::UnitsSeen { at, node, life, came, gone }),
+        3 => (at(), vec((lines(), line_details()), 0..3)).prop_map(|(at, lines)| Entry::RegisterLines { at, lines }),
+        6 => (at(), vec((meters(), meter_details()), 0..4))
+            .prop_map(|(at, meters)| Entry::RegisterMeters { at, meters }),
+        2 => (at(), word("m"), any::<bool>())
+            .prop_map(|(at, name, enabled)| Entry::SwitchMeter { at, name, enabled }),
+        1 => (at(), word("m")).prop_map(|(at, name)| Entry::ForgetMeter { at, name }),
+        2 => (at(), calendars()).prop_map(|(at, calendar)| Entry::SetCalendar { at, calendar }),
+        2 => (at(), policies()).prop_map(|(at, policy)| Entry::SetPolicy { at, policy }),
+        1 => (at(), word("p")).prop_map(|(at, name)| Entry::RemovePolicy { at, name }),
+        1 => (0..12_u64).prop_map(|upto| Entry::SettleDuties { upto }),
     ]
 }
 
@@ -241,6 +255,45 @@ fn meters() -> impl Strategy<Value = MeterSpec> {
             enabled,
         },
     )
+}
+
+fn schedules() -> impl Strategy<Value = schedule::Schedule> {
+    const WORDS: [&str; 4] =
+        ["every 15m", "every 1h in season; daily 00:00", "daily 00:00", "monthly last 23:00 priority high"];
+    proptest::sample::select(&WORDS[..]).prop_map(|words| words.parse().unwrap())
+}
+
+fn line_details() -> impl Strategy<Value = LineDetail> {
+    (labels(), option::of(schedules())).prop_map(|(labels, schedule)| LineDetail { labels, schedule })
+}
+
+fn meter_details() -> impl Strategy<Value = MeterDetail> {
+    let own = prop_oneof![Just(Own::Interval), schedules().prop_map(Own::Words), Just(Own::Inherited)];
+    (labels(), option::of(word("id")), own).prop_map(|(labels, identity, schedule)| MeterDetail {
+        labels,
+        identity,
+        schedule,
+    })
+}
+
+fn calendars() -> impl Strategy<Value = Calendar> {
+    let season = (MonthDay { month: 11, day: 15 }, MonthDay { month: 3, day: 15 });
+    let date = |year, month| Date { year, day: MonthDay { month, day: 1 } };
+    (word("Zone/"), option::of(Just(season)), vec(2026..2029_u16, 0..2)).prop_map(move |(zone, yearly, years)| {
+        let seasons = years.into_iter().map(|year| (year, (date(year, 10), date(year + 1, 4)))).collect();
+        Calendar { zone, yearly, seasons }
+    })
+}
+
+fn policies() -> impl Strategy<Value = Policy> {
+    const SELECTORS: [&str; 4] = ["name=*", "label1=v1", "line=l1,label2=v*", "dialect=mbus"];
+    let selector = proptest::sample::select(&SELECTORS[..]).prop_map(|words| words.parse().unwrap());
+    (word("p"), 0..3_u32, selector, schedules()).prop_map(|(name, rank, selector, schedule)| Policy {
+        name,
+        rank,
+        selector,
+        schedule,
+    })
 }
 
 fn moves() -> impl Strategy<Value = Move> {

@@ -8,6 +8,7 @@ mod common;
 mod assignment;
 mod commands;
 mod membership;
+mod plant;
 mod presence;
 mod registry;
 
@@ -16,7 +17,7 @@ use protocol::meter::{Action, CommandId, Epoch, LineId, MeterId, NodeId};
 use raft_store::state::assignment::{Move, Ownership, Phase, Revocation};
 use raft_store::state::command::{self, KEY_WINDOW_MS, Outcome, Request};
 use raft_store::state::registry::{Endpoint, LineSpec, MeterSpec, RowFault, Schedule};
-use raft_store::state::{Entry, LogPosition, Reply, State, UnixMillis, apply};
+use raft_store::state::{Entry, LogPosition, Refused, Reply, State, UnixMillis, apply};
 
 const AT: UnixMillis = UnixMillis(10);
 const L1: LineId = LineId(1);

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod bounded;
+mod failover;
 mod journeys;
 mod outages;
 mod site;

@@ -2,6 +2,7 @@
 
 mod classes;
 mod connecting;
+mod encrypted;
 mod listing;
 mod migrating;
 mod projecting;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use protocol::meter::MeterId;
 use raft_store::state::UnixMillis;
-use raft_store::state::schedule::Priority;
+use raft_store::state::plant::schedule::Priority;
 
 use super::slots::Slots;
 use super::spread::Spread;

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use protocol::exchange::LineFault;
 use protocol::meter::{Address, LineId, MeterId};
 use raft_store::state::UnixMillis;
-use raft_store::state::calendar::Calendar;
+use raft_store::state::plant::calendar::Calendar;
 use raft_store::state::registry::{Meter, Schedule as Interval};
 
 use super::*;

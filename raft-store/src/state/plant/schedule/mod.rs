@@ -121,6 +121,12 @@ impl Schedule {
         &self.rules
     }
 
+    /// Whether the plant's zone or seasons decide about its moments.
+    pub fn needs_calendar(&self) -> bool {
+        let is_plain = |rule: &Rule| rule.season == Season::Always && matches!(rule.times, Times::Every { .. });
+        !self.rules.iter().all(is_plain)
+    }
+
     /// Interval and offset in seconds, of a schedule that is one interval all year and nothing else.
     pub fn interval(&self) -> Option<(u32, u32)> {
         match self.rules.as_slice() {
