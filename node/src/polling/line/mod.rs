@@ -32,10 +32,12 @@ use crate::trace::Asker;
 
 use super::Shared;
 use super::commands::{Desk, Task};
+use super::evidence::Drawer;
 use super::orders::Orders;
 use super::outbox::Outbox;
 use super::permit::{Denied, Permit};
 use super::records::Author;
+use super::sanity;
 use super::schedule::{Due, Miss, Next, Schedule};
 use super::transport::{LONGEST_FRAME, Link, longest_answer, speak_margin, timing};
 use survey::Surveyor;
@@ -85,6 +87,9 @@ pub(super) struct LineTask {
     framing: Framing,
     /// The number before that of the last dialogue's first request.
     transaction: u16,
+    sanity: sanity::Rules,
+    /// What was heard instead of answers.
+    drawer: Drawer,
 }
 
 impl LineTask {
@@ -120,6 +125,8 @@ impl LineTask {
             poll_has_turn: false,
             framing,
             transaction: 0,
+            sanity: (&config.sanity).into(),
+            drawer: Drawer::default(),
             shared,
         }
     }
@@ -223,7 +230,11 @@ impl LineTask {
 
     async fn store_misses(&mut self, misses: Vec<Miss>) {
         let at = wall_now();
-        let stored = misses.into_iter().map(|miss| self.outbox.clone().store(self.author.missed(miss, at)));
+        let Self { outbox, author, drawer, .. } = self;
+        let stored = misses.into_iter().map(|miss| {
+            let evidence = drawer.take(&miss);
+            outbox.clone().store(author.missed(miss, evidence, at))
+        });
         let stored: Vec<_> = stored.collect();
         for _ in join_all(stored).await.into_iter().filter(|stored| *stored) {
             self.shared.metrics.reading_missed();

@@ -5,7 +5,7 @@
 
 use protocol::dialin::Sifted;
 use protocol::exchange::{Answer, Exchange, LineFault, Target, Timing};
-use protocol::meter::MeterId;
+use protocol::meter::{Address, MeterId, Reading};
 use protocol::modbus::Framing;
 use raft_store::state::UnixMillis;
 use raft_store::state::command::Outcome;
@@ -20,10 +20,29 @@ use super::{LineTask, Work, serve_desk};
 use crate::polling::Shared;
 use crate::polling::commands::{Desk, Setback, Task};
 use crate::polling::dialogue::{Ending, Talk, Terms, converse};
+use crate::polling::evidence::Evidence;
 use crate::polling::orders::Orders;
+use crate::polling::recorded::Recorded;
 use crate::polling::records::{OnDemand, in_words};
+use crate::polling::sanity::{doubts, is_stranger};
 use crate::polling::schedule::{Due, Verdict};
 use crate::polling::transport::longest_answer;
+
+/// What is asked of one meter.
+struct Asked {
+    exchange: Exchange,
+    address: Address,
+    /// Who has to answer.
+    expected: Option<String>,
+    asker: Asker,
+}
+
+impl Asked {
+    fn new(exchange: Exchange, target: &Target, asker: Asker) -> Self {
+        // Where a meter is registered with its identity, it is expected here.
+        Self { exchange, address: target.address, expected: None, asker }
+    }
+}
 
 /// Requests of one dialogue over Modbus TCP, at most: so far apart are the numbers of two dialogues' first requests.
 const TRANSACTIONS: u16 = 1_024;
@@ -55,15 +74,29 @@ impl LineTask {
         exchange.over_modbus_tcp(self.transaction)
     }
 
-    /// Reads a meter, or performs an action at it.
-    async fn exchange(&mut self, exchange: Exchange, deadline: Option<UnixMillis>, asker: Asker) -> Ending {
-        let mut exchange = Sifted::new(self.framed(exchange), Vec::new());
+    /// Reads a meter, or performs an action at it; beside how it ended, what was heard last if it ended without an answer.
+    async fn exchange(&mut self, asked: Asked, deadline: Option<UnixMillis>) -> (Ending, Evidence) {
+        let Asked { exchange, address, asker, .. } = asked;
+        let mut exchange = Recorded::new(Sifted::new(self.framed(exchange), Vec::new()));
         let ending = self.converse(&mut exchange, deadline, asker).await;
         self.shared.metrics.exchange_ended();
         if matches!(&ending, Ending::Answered(answer) if !matches!(answer, Answer::Lost(_))) {
             self.link.worked();
         }
-        ending
+        match ending {
+            Ending::Answered(Answer::Reading(reading)) => self.checked(asked.expected.as_deref(), &address, reading),
+            ending => (ending, Evidence { raw: exchange.into_heard(), identity: String::new() }),
+        }
+    }
+
+    /// A reading with the doubts about it, unless another meter than the expected one gave it.
+    fn checked(&self, expected: Option<&str>, asked: &Address, mut reading: Reading) -> (Ending, Evidence) {
+        if is_stranger(expected, asked, &reading.identity) {
+            let evidence = Evidence { raw: reading.raw, identity: reading.identity };
+            return (Ending::Answered(Answer::Lost(LineFault::WrongMeter)), evidence);
+        }
+        reading.quality = reading.quality.with(doubts(&reading, wall_now(), &self.sanity));
+        (Ending::Answered(Answer::Reading(reading)), Evidence::default())
     }
 
     pub(super) async fn converse<T: Talk>(
@@ -101,9 +134,15 @@ impl LineTask {
         let begun = Instant::now();
         // An answer asked for after its slot's end would be another moment's value.
         let asker = Asker::Poll { meter: due.meter, slot: due.slot };
-        let ending = self.exchange(Exchange::read(&target), self.end_of(due), asker).await;
+        let asked = Asked::new(Exchange::read(&target), &target, asker);
+        let (ending, evidence) = self.exchange(asked, self.end_of(due)).await;
         let spent = begun.elapsed();
         if let Some(verdict) = self.judge(due, ending).await {
+            match &verdict {
+                Verdict::Lost(fault) => self.drawer.put(due, *fault, evidence),
+                Verdict::Read => self.drawer.clear(due.meter),
+                Verdict::Refused(_) | Verdict::Setback(_) => {}
+            }
             self.schedule.ended(due, verdict, spent, wall_now());
         }
     }
@@ -135,7 +174,8 @@ impl LineTask {
             return self.desk.report(task.command, Outcome::Failed(text));
         };
         let asker = Asker::Command { command: task.command, meter: task.meter };
-        match self.exchange(Exchange::perform(&target, task.action), Some(task.deadline), asker).await {
+        let asked = Asked::new(Exchange::perform(&target, task.action), &target, asker);
+        match self.exchange(asked, Some(task.deadline)).await.0 {
             Ending::Answered(Answer::Reading(reading)) if task.action.wanted_valve().is_none() => {
                 let Task { meter, command, requested_at, attempt: attempts, .. } = task;
                 let asked = OnDemand { meter, command, requested_at, attempts };
@@ -156,7 +196,8 @@ impl LineTask {
             return self.desk.report(task.command, Outcome::Unknown(text));
         };
         let asker = Asker::ReadBack { command: task.command, meter: task.meter };
-        match self.exchange(Exchange::read(&target), None, asker).await {
+        let asked = Asked::new(Exchange::read(&target), &target, asker);
+        match self.exchange(asked, None).await.0 {
             Ending::Answered(answer) => self.desk.read_back(task.command, Some(answer)),
             Ending::LineDown(_) | Ending::Denied(..) => self.desk.read_back(task.command, None),
         }
