@@ -18,11 +18,11 @@ use mysql_async::prelude::Queryable;
 use serde_json::Value;
 use support::hearth;
 
-/// For every meter to have its row; slots are two seconds.
+/// For every meter to have its row; slots are six seconds.
 const ROWS_WITHIN: Duration = Duration::from_secs(60);
 
 const LINES: &str = r#"
-interval_s = 2
+interval_s = 6
 [[line]]
 name = "north"
 [[line.meter]]

@@ -115,7 +115,7 @@ mod tests {
     }
 
     fn at(text: &str) -> UnixMillis {
-        UnixMillis(text.parse::<Timestamp>().unwrap().as_millisecond().unsigned_abs())
+        UnixMillis(text.parse::<Timestamp>().expect("a moment").as_millisecond().unsigned_abs())
     }
 
     fn reading(meter_time: Option<CivilTime>, values: &[(Quantity, i64)]) -> Reading {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     fn is_off_in(zone: &str, shown: CivilTime, moment: &str) -> bool {
-        let rules = Rules { zone: TimeZone::get(zone).unwrap(), clock_limit: LIMIT };
+        let rules = Rules { zone: TimeZone::get(zone).expect("a zone"), clock_limit: LIMIT };
         doubts(&reading(Some(shown), &[]), at(moment), &rules).has(Quality::CLOCK_OFF)
     }
 

@@ -90,8 +90,8 @@ impl From<&config::Sanity> for Rules {
 }
 
 impl Last {
-    /// What `record` is once it is stored with `marks` beside its own; `None` where it is no reading.
-    pub(super) fn of(record: &SpoolRecord, marks: Quality) -> Option<Self> {
+    /// What `record` says; `None` where it is no reading.
+    pub(super) fn of(record: &SpoolRecord) -> Option<Self> {
         let Some(Content::Reading(reading)) = &record.content else { return None };
         Some(Self {
             slot: record.slot,
@@ -102,12 +102,25 @@ impl Last {
             volume: value(reading, Quantity::Volume),
             shape: reading.shape,
             identity: reading.identity.clone(),
-            quality: reading.quality | marks.0,
+            quality: reading.quality,
         })
     }
+}
 
-    fn moment(&self) -> i128 {
-        moment(self.quality, self.slot, self.read_at)
+/// Gives every reading of `records` its marks, those of one meter in the order of their slots; `last` is the newest reading of
+/// a meter that is stored.
+pub(super) fn mark<'a>(records: &mut [SpoolRecord], last: impl Fn(u64) -> Option<&'a Last>, rules: &Rules) {
+    let mut order: Vec<&mut SpoolRecord> = records.iter_mut().collect();
+    order.sort_by_key(|record| (record.meter, record.slot, record.kind, record.at));
+    let mut newest: Option<(u64, Last)> = None;
+    for record in order {
+        let here = newest.as_ref().filter(|(meter, _)| *meter == record.meter).map(|(_, last)| last);
+        let known = last(record.meter).filter(|known| here.is_none_or(|here| here.slot < known.slot)).or(here);
+        let marks = judge(known, record, rules);
+        if let Some(Content::Reading(reading)) = &mut record.content {
+            reading.quality = reading.quality & !JUDGED.0 | marks.0;
+        }
+        newest = Last::of(record).map(|last| (record.meter, last)).or(newest);
     }
 }
 
@@ -117,7 +130,7 @@ pub(super) fn judge(last: Option<&Last>, record: &SpoolRecord, rules: &Rules) ->
     if (last.slot, i32::from(last.kind)) == (record.slot, record.kind) {
         return Quality(last.quality & JUDGED.0);
     }
-    let elapsed = moment(reading.quality, record.slot, record.at) - last.moment();
+    let elapsed = moment(reading.quality, record.slot, record.at) - moment(last.quality, last.slot, last.read_at);
     let is_other = !last.identity.is_empty() && !reading.identity.is_empty() && last.identity != reading.identity;
     let is_reshaped = Shape(last.shape).differs_from(Shape(reading.shape));
     let is_later = elapsed >= 0;

@@ -40,20 +40,21 @@ fn at(minute: u64, kwh: i64) -> SpoolRecord {
 }
 
 fn marks(first: &SpoolRecord, second: &SpoolRecord) -> Vec<String> {
-    judge(Some(&Last::of(first, Quality::default()).unwrap()), second, &rules()).words()
+    judge(Some(&Last::of(first).unwrap()), second, &rules()).words()
 }
 
-/// What each record of a journey is flagged with, the newest reading of the meter carried along.
+/// What each record of a journey is marked with, written one by one as they came.
 fn journey(records: &[SpoolRecord]) -> Vec<Quality> {
     let mut newest = BTreeMap::<u64, Last>::new();
-    let judged = records.iter().map(|record| {
-        let marks = judge(newest.get(&record.meter), record, &rules());
-        let last = Last::of(record, marks).unwrap();
-        let is_newer = newest.get(&record.meter).is_none_or(|known| (known.slot, known.kind) < (last.slot, last.kind));
-        if is_newer {
-            newest.insert(record.meter, last);
+    let judged = records.iter().cloned().map(|record| {
+        let mut written = [record];
+        mark(&mut written, |meter| newest.get(&meter), &rules());
+        let last = Last::of(&written[0]).unwrap();
+        let quality = Quality(last.quality & JUDGED.0);
+        if newest.get(&written[0].meter).is_none_or(|known| known.slot < last.slot) {
+            newest.insert(written[0].meter, last);
         }
-        marks
+        quality
     });
     judged.collect()
 }
@@ -142,8 +143,23 @@ fn a_read_now_asked_for_before_a_late_slot_was_read_is_no_step_back() {
 fn a_first_reading_and_a_missed_slot_are_in_no_doubt() {
     assert_eq!(judge(None, &at(0, 5), &rules()), Quality(0));
     let miss = SpoolRecord { content: Some(Content::Miss(protocol::api::peer::SpooledMiss::default())), ..at(15, 0) };
-    assert_eq!(judge(Last::of(&at(0, 5), Quality(0)).as_ref(), &miss, &rules()), Quality(0));
-    assert_eq!(Last::of(&miss, Quality(0)), None);
+    assert_eq!(judge(Last::of(&at(0, 5)).as_ref(), &miss, &rules()), Quality(0));
+    assert_eq!(Last::of(&miss), None);
+}
+
+#[test]
+fn records_of_one_batch_are_judged_by_one_another_in_the_order_of_their_slots() {
+    let other = |record: SpoolRecord| SpoolRecord { meter: 8, ..record };
+    let mut batch = [at(30, 99), other(at(15, 1)), at(15, 100), other(at(30, 2)), at(45, 99)];
+    let stored = Last::of(&at(0, 100)).unwrap();
+    mark(&mut batch, |meter| Some(&stored).filter(|_| meter == 7), &rules());
+    let marked =
+        |batch: &[SpoolRecord]| -> Vec<u32> { batch.iter().map(|record| Last::of(record).unwrap().quality).collect() };
+    let back = Quality::INDEX_BACK.0;
+    assert_eq!(marked(&batch), [back, 0, 0, 0, 0]);
+    let first = marked(&batch);
+    mark(&mut batch, |meter| Some(&stored).filter(|_| meter == 7), &rules());
+    assert_eq!(marked(&batch), first, "written again on another connection");
 }
 
 fn any_reading() -> impl Strategy<Value = SpoolRecord> {
@@ -164,16 +180,16 @@ proptest! {
     fn whatever_two_records_say_a_judgement_is_made_and_gives_only_its_own_marks(
         first in any_reading(), second in any_reading(),
     ) {
-        let marks = judge(Last::of(&first, Quality(0)).as_ref(), &second, &rules());
+        let marks = judge(Last::of(&first).as_ref(), &second, &rules());
         prop_assert!(JUDGED.has(marks));
     }
 
     #[test]
     fn a_record_repeated_gets_the_marks_it_was_stored_with(first in any_reading(), second in any_reading()) {
         let second = changed(second, |reading| reading.quality &= !JUDGED.0);
-        let marks = judge(Last::of(&first, Quality(0)).as_ref(), &second, &rules());
-        let stored = Last::of(&second, marks);
-        prop_assert_eq!(judge(stored.as_ref(), &second, &rules()), marks);
+        let marks = judge(Last::of(&first).as_ref(), &second, &rules());
+        let stored = changed(second.clone(), |reading| reading.quality |= marks.0);
+        prop_assert_eq!(judge(Last::of(&stored).as_ref(), &second, &rules()), marks);
     }
 
     /// Slots of a quarter of an hour over a night in which clocks are put forward, with read-nows between and values of the
