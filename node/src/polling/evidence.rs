@@ -6,9 +6,11 @@
 //! [`MOST_KEPT`]: super::recorded::MOST_KEPT
 
 use std::collections::BTreeMap;
+use std::iter;
 
 use protocol::exchange::LineFault;
-use protocol::meter::MeterId;
+use protocol::meter::{Address, Dialect, MeterId};
+use protocol::{cjt188, mbus};
 use raft_store::state::UnixMillis;
 
 use super::schedule::{Due, Miss};
@@ -20,6 +22,35 @@ pub(super) struct Evidence {
     pub(super) raw: Vec<u8>,
     /// Who answered instead of the meter; empty where nobody named itself.
     pub(super) identity: String,
+}
+
+impl Evidence {
+    /// Of an exchange that ended with `fault` after `raw` was heard.
+    pub(super) fn of(fault: LineFault, dialect: Dialect, raw: Vec<u8>) -> Self {
+        let speaker = if fault == LineFault::WrongMeter { speaker(dialect, &raw) } else { None };
+        Self { identity: speaker.unwrap_or_default(), raw }
+    }
+}
+
+/// Who said the first sound frame of a meter among these bytes, where it says so.
+fn speaker(dialect: Dialect, bytes: &[u8]) -> Option<String> {
+    match dialect {
+        Dialect::Mbus => {
+            let mut scanner = mbus::frame::Scanner::new();
+            scanner.push(bytes);
+            iter::from_fn(|| scanner.next()).flatten().find_map(|frame| match frame {
+                mbus::frame::Frame::Long { ci, data, .. } => mbus::payload::Payload::parse(ci, &data).ok()?.identity(),
+                mbus::frame::Frame::Ack | mbus::frame::Frame::Short { .. } => None,
+            })
+        }
+        Dialect::Cjt188 => {
+            let mut scanner = cjt188::frame::Scanner::new();
+            scanner.push(bytes);
+            let frame = iter::from_fn(|| scanner.next()).flatten().find(cjt188::frame::Frame::is_from_meter)?;
+            Some(Address::Cjt188(frame.address).to_string())
+        }
+        Dialect::Modbus => None,
+    }
 }
 
 #[derive(Debug, Default)]

@@ -17,6 +17,9 @@ use jiff::tz::TimeZone;
 use protocol::meter::{Address, CivilTime, Quality, Quantity, Reading};
 use raft_store::state::UnixMillis;
 
+use super::evidence::Evidence;
+use super::recorded::MOST_KEPT;
+
 /// Digits of an identification: what a secondary address begins with, and what is printed on the meter.
 const IDENTIFICATION: usize = 8;
 /// Digits of a secondary address without the fabrication number.
@@ -38,7 +41,7 @@ impl From<&crate::config::Sanity> for Rules {
 }
 
 /// The marks of a reading accepted at `at`.
-pub(super) fn doubts(reading: &Reading, at: UnixMillis, rules: &Rules) -> Quality {
+fn doubts(reading: &Reading, at: UnixMillis, rules: &Rules) -> Quality {
     let is_off = reading.meter_time.is_some_and(|shown| is_off(shown, at, rules));
     let is_strange = reading.measurements.iter().any(|m| !plausible(m.quantity).contains(&m.value));
     let marks = [(is_off, Quality::CLOCK_OFF), (is_strange, Quality::IMPLAUSIBLE)];
@@ -90,16 +93,34 @@ const fn plausible(quantity: Quantity) -> std::ops::RangeInclusive<i64> {
 /// Whether another meter than the `expected` one answered at the address `asked`: `expected` is an identification of eight
 /// digits, a secondary address, or the whole identity as the meter's dialect writes it. An answer that says nothing of who
 /// gave it is nobody else's.
-pub(super) fn is_stranger(expected: Option<&str>, asked: &Address, identity: &str) -> bool {
+fn is_stranger(expected: Option<&str>, asked: &Address, identity: &str) -> bool {
     let Some(expected) = expected.map(str::trim).filter(|expected| !expected.is_empty()) else { return false };
     if identity.is_empty() || identity == asked.to_string() {
         return false;
     }
-    let said = match expected.len() {
-        length @ (IDENTIFICATION | SECONDARY) => identity.get(..length).unwrap_or(identity),
-        _ => identity,
+    // One of the two may say less than the other: what both say has to be the same.
+    let (expected, said) = match expected.len().min(identity.len()) {
+        length @ (IDENTIFICATION | SECONDARY) => (expected.get(..length), identity.get(..length)),
+        _ => (Some(expected), Some(identity)),
     };
-    !said.eq_ignore_ascii_case(expected)
+    !expected.zip(said).is_some_and(|(expected, said)| expected.eq_ignore_ascii_case(said))
+}
+
+/// A reading with the doubts about it; where another meter than the expected one gave it, what is kept of that.
+pub(super) fn check(
+    expected: Option<&str>,
+    asked: &Address,
+    mut reading: Reading,
+    at: UnixMillis,
+    rules: &Rules,
+) -> Result<Reading, Evidence> {
+    if is_stranger(expected, asked, &reading.identity) {
+        let Reading { mut raw, identity, .. } = reading;
+        raw.truncate(MOST_KEPT);
+        return Err(Evidence { raw, identity });
+    }
+    reading.quality = reading.quality.with(doubts(&reading, at, rules));
+    Ok(reading)
 }
 
 #[cfg(test)]
@@ -208,6 +229,28 @@ mod tests {
         for expected in ["12345679", "123456782C2D0105", "123456782C2D0104-00412346", "1234"] {
             assert!(is_stranger(Some(expected), &asked, said), "{expected}");
         }
+    }
+
+    #[test]
+    fn a_meter_that_says_its_identification_only_is_known_by_it() {
+        let asked = Address::MbusPrimary(5);
+        assert!(!is_stranger(Some("123456782C2D0104"), &asked, "12345678"));
+        assert!(is_stranger(Some("123456782C2D0104"), &asked, "12345679"));
+    }
+
+    #[test]
+    fn what_a_stranger_said_is_evidence_and_never_a_reading() {
+        let rules = Rules { zone: TimeZone::UTC, clock_limit: LIMIT };
+        let said = Reading {
+            identity: "222200002C2D0104".to_owned(),
+            raw: vec![0x68; 4_000],
+            ..reading(None, &[(Quantity::SupplyTemp, 999_000)])
+        };
+        let (asked, now) = (Address::MbusPrimary(5), UnixMillis(0));
+        let kept = Evidence { raw: vec![0x68; MOST_KEPT], identity: said.identity.clone() };
+        assert_eq!(check(Some("12345678"), &asked, said.clone(), now, &rules), Err(kept));
+        let taken = check(Some("22220000"), &asked, said, now, &rules).expect("it is who was expected");
+        assert_eq!(taken.quality, Quality::IMPLAUSIBLE);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use protocol::dialin::Sifted;
 use protocol::exchange::{Answer, Exchange, LineFault, Target, Timing};
-use protocol::meter::{Address, MeterId, Reading};
+use protocol::meter::{Address, MeterId};
 use protocol::modbus::Framing;
 use raft_store::state::UnixMillis;
 use raft_store::state::command::Outcome;
@@ -24,7 +24,7 @@ use crate::polling::evidence::Evidence;
 use crate::polling::orders::Orders;
 use crate::polling::recorded::Recorded;
 use crate::polling::records::{OnDemand, in_words};
-use crate::polling::sanity::{doubts, is_stranger};
+use crate::polling::sanity::check;
 use crate::polling::schedule::{Due, Verdict};
 use crate::polling::transport::longest_answer;
 
@@ -84,19 +84,18 @@ impl LineTask {
             self.link.worked();
         }
         match ending {
-            Ending::Answered(Answer::Reading(reading)) => self.checked(asked.expected.as_deref(), &address, reading),
-            ending => (ending, Evidence { raw: exchange.into_heard(), identity: String::new() }),
+            Ending::Answered(Answer::Reading(reading)) => {
+                match check(asked.expected.as_deref(), &address, reading, wall_now(), &self.sanity) {
+                    Ok(reading) => (Ending::Answered(Answer::Reading(reading)), Evidence::default()),
+                    Err(evidence) => (Ending::Answered(Answer::Lost(LineFault::WrongMeter)), evidence),
+                }
+            }
+            Ending::Answered(Answer::Lost(fault)) => {
+                let evidence = Evidence::of(fault, address.dialect(), exchange.into_heard());
+                (Ending::Answered(Answer::Lost(fault)), evidence)
+            }
+            ending => (ending, Evidence::default()),
         }
-    }
-
-    /// A reading with the doubts about it, unless another meter than the expected one gave it.
-    fn checked(&self, expected: Option<&str>, asked: &Address, mut reading: Reading) -> (Ending, Evidence) {
-        if is_stranger(expected, asked, &reading.identity) {
-            let evidence = Evidence { raw: reading.raw, identity: reading.identity };
-            return (Ending::Answered(Answer::Lost(LineFault::WrongMeter)), evidence);
-        }
-        reading.quality = reading.quality.with(doubts(&reading, wall_now(), &self.sanity));
-        (Ending::Answered(Answer::Reading(reading)), Evidence::default())
     }
 
     pub(super) async fn converse<T: Talk>(

@@ -124,6 +124,8 @@ async fn an_answer_from_another_address_is_a_miss_that_keeps_the_frame() {
     let record = rig.record(|r| r.meter == meter.0).await;
     assert_eq!(reason(&record), "wrong-meter");
     assert_eq!(heard(&record).get(5), Some(&9));
+    let Some(Content::Miss(miss)) = &record.content else { unreachable!("it is a miss") };
+    assert_eq!((miss.identity.as_str(), miss.detail.as_str()), ("100000012C2D0104", "100000012C2D0104 answered"));
 }
 
 #[tokio::test]
