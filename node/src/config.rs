@@ -5,6 +5,7 @@
 //! Refuses: reading anything but the one file; a default hidden elsewhere.
 
 mod dialin;
+mod sanity;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -15,6 +16,7 @@ use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 pub use dialin::DialIn;
+pub use sanity::Sanity;
 
 /// A node's settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -46,6 +48,9 @@ pub struct Config {
     /// The units that called in.
     #[serde(default)]
     pub units: Units,
+    /// What puts a reading in doubt.
+    #[serde(default)]
+    pub sanity: Sanity,
     /// The outbox of this node.
     #[serde(default)]
     pub spool: Spool,
@@ -579,6 +584,9 @@ impl Config {
         if let Some(wrong) = self.dialin.iter().find_map(DialIn::contradiction) {
             return Some(wrong);
         }
+        if let Some(wrong) = self.sanity.contradiction() {
+            return Some(wrong);
+        }
         if self.membership.voters.is_multiple_of(2) {
             let remedy = "has to be odd".to_owned();
             return Some(("membership.voters", self.membership.voters.to_string(), remedy));
@@ -625,6 +633,11 @@ impl Config {
             ("survey.probes", self.survey.probes as usize),
             ("units.units_per_entry", self.units.units_per_entry),
             ("units.pieces", self.units.pieces),
+            ("sanity.power_max_kw", self.sanity.power_max_kw as usize),
+            ("sanity.flow_max_m3h", self.sanity.flow_max_m3h as usize),
+            ("sanity.own_factor", self.sanity.own_factor as usize),
+            ("sanity.own_power_floor_kw", self.sanity.own_power_floor_kw as usize),
+            ("sanity.own_flow_floor_m3h", self.sanity.own_flow_floor_m3h as usize),
         ];
         limits.into_iter().find(|(_, value)| *value == 0).map(|(key, _)| key)
     }

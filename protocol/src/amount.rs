@@ -84,6 +84,16 @@ impl Unit {
         }
     }
 
+    /// Its number in a [`crate::meter::Shape`]: durable, of units that counters have.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::WattHour => 1,
+            Self::Joule => 2,
+            Self::CubicMetre => 3,
+            _ => 0,
+        }
+    }
+
     /// The symbol of the unit it is shown in, and how many of these one of it is.
     pub const fn base(self) -> (&'static str, u32) {
         match self {
@@ -175,6 +185,11 @@ impl Amount {
     pub fn times(self, scale: Scale) -> Option<Self> {
         let mantissa = self.mantissa.checked_mul(scale.factor.into())?;
         Some(Self { mantissa, exp10: self.exp10.saturating_add(scale.exponent), ..self })
+    }
+
+    /// The power of ten it was shown in.
+    pub const fn exponent(&self) -> i32 {
+        self.exp10
     }
 
     /// The unit.

@@ -4,7 +4,7 @@
 //! leaves its mark in the quality. Refuses: knowing where values come from.
 
 use crate::amount::{Amount, Dimension};
-use crate::meter::{Measurement, Quality, Quantity};
+use crate::meter::{Measurement, Quality, Quantity, Shape};
 use crate::scale::Correction;
 
 /// Measurements and doubts of a reading in the making.
@@ -12,6 +12,7 @@ use crate::scale::Correction;
 pub(crate) struct Gathering {
     measurements: Vec<Measurement>,
     quality: Quality,
+    shape: Shape,
 }
 
 impl Gathering {
@@ -32,7 +33,13 @@ impl Gathering {
         if fixed.rounded {
             self.doubt(Quality::ROUNDED);
         }
+        self.shape = self.shape.with(quantity, amount.unit().number(), amount.exponent());
         self.measurements.push(Measurement { quantity, value });
+    }
+
+    /// The form of the counters, of a reading by the profile of this name.
+    pub(crate) fn shape(&self, profile: &str) -> Shape {
+        Shape(Shape::of_profile(profile).0 | self.shape.0)
     }
 
     /// Adds a doubt.

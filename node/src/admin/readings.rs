@@ -13,7 +13,7 @@ use std::sync::Arc;
 use protocol::api::admin as api;
 use protocol::api::admin::readings_client::ReadingsClient;
 use protocol::api::admin::readings_server::Readings;
-use protocol::meter::{MeterId, NodeId};
+use protocol::meter::{MeterId, NodeId, Quality};
 use raft_store::state::State;
 use tokio::sync::broadcast::error::RecvError;
 use tonic::{Request, Response, Status};
@@ -63,12 +63,27 @@ impl Readings for Admin {
 
 /// What is asked of the database; 0 and an empty name are open.
 fn query(asked: api::ListReadingsRequest, limit: u32) -> Result<ReadingQuery, Status> {
-    let api::ListReadingsRequest { meter, from, to, .. } = asked;
+    let api::ListReadingsRequest { meter, from, to, flagged, flags, .. } = asked;
     if to > 0 && from > to {
         return Err(Status::invalid_argument(format!("from {from} is after to {to}: exchange them")));
     }
     let given = |moment: u64| Some(moment).filter(|moment| *moment > 0);
-    Ok(ReadingQuery { meter: Some(meter).filter(|name| !name.is_empty()), from: given(from), to: given(to), limit })
+    let marks = marks(flagged, &flags)?;
+    let meter = Some(meter).filter(|name| !name.is_empty());
+    Ok(ReadingQuery { meter, from: given(from), to: given(to), limit, marks, kept: flagged })
+}
+
+/// The marks that are looked for; `None`: none in particular.
+fn marks(flagged: bool, flags: &[String]) -> Result<Option<Quality>, Status> {
+    let any = if flagged { Quality(!Quality::HARMLESS.0) } else { Quality::default() };
+    let named = flags.iter().map(|flag| {
+        Quality::named(flag).ok_or_else(|| {
+            let names = Quality::NAMED.map(|(_, name)| name).join(", ");
+            Status::invalid_argument(format!("flag {flag:?} is none: use one of {names}"))
+        })
+    });
+    let marks = named.into_iter().try_fold(any, |marks, mark| Ok::<_, Status>(marks.with(mark?)))?;
+    Ok(Some(marks).filter(|marks| *marks != Quality::default()))
 }
 
 /// Why the database shows nothing; its errors name themselves.
@@ -150,6 +165,20 @@ mod tests {
         assert_eq!(asked(5, 0).expect("open"), open);
         assert!(asked(5, 5).is_ok() && asked(0, 5).is_ok());
         assert_eq!(asked(6, 5).expect_err("turned").code(), tonic::Code::InvalidArgument);
+    }
+
+    #[test]
+    fn flags_are_asked_for_by_name_and_one_that_is_none_is_refused_with_those_there_are() {
+        let asked = |flagged, flags: &[&str]| {
+            let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+            query(api::ListReadingsRequest { flagged, flags, ..Default::default() }, 10)
+        };
+        let marks = |flagged, flags: &[&str]| asked(flagged, flags).expect("they are flags").marks;
+        assert_eq!(marks(false, &[]), None);
+        assert_eq!(marks(false, &["index-back", "jump"]), Some(Quality::INDEX_BACK.with(Quality::JUMP)));
+        let any = marks(true, &[]).expect("any doubt");
+        assert!(any.has(Quality::CLOCK_OFF) && !any.has(Quality::ROUNDED) && !any.has(Quality::BACKFILLED));
+        assert!(asked(false, &["back"]).expect_err("none").message().contains("index-back, jump, unit-changed"));
     }
 
     #[test]

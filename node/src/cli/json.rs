@@ -171,6 +171,8 @@ pub fn reading(reading: &api::Reading) -> Value {
         "meter_time": reading.meter_time,
         "valve": reading.valve,
         "quality": reading.quality,
+        "doubts": reading.doubts,
+        "identity": reading.identity,
         "raw": hex(&reading.raw),
         "missed": reading.missed,
     })

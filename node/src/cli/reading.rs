@@ -5,12 +5,16 @@
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 use protocol::api::admin as api;
+use protocol::meter::Quality;
 
 use super::client::Session;
 use super::failure::Failure;
 use super::format::{moment, value};
 use super::json;
 use super::output::{Out, table};
+
+/// Days searched for marks where nothing else is said.
+const SEARCHED_DAYS: i64 = 7;
 
 /// What may be done with readings.
 #[derive(Debug, Subcommand)]
@@ -29,6 +33,13 @@ pub enum Command {
         /// Readings, at most.
         #[arg(long, default_value_t = 100)]
         limit: u32,
+        /// Only readings in doubt, and missed slots of which an answer was kept. Without --from: of the last seven days.
+        #[arg(long)]
+        flagged: bool,
+        /// Only readings with this mark: index-back, jump, unit-changed, meter-changed, clock-off, implausible .. May be
+        /// given more than once. Without --from: of the last seven days.
+        #[arg(long = "flag", value_name = "MARK", value_parser = mark)]
+        flags: Vec<String>,
     },
     /// Shows readings as they are committed to the database.
     Watch {
@@ -41,9 +52,10 @@ pub enum Command {
 /// Carries it out.
 pub async fn run(command: Command, session: &Session, out: Out) -> Result<(), Failure> {
     match command {
-        Command::List { meter, from, to, limit } => {
-            let (from, to) = (from.unwrap_or(0), to.unwrap_or(0));
-            let request = api::ListReadingsRequest { meter, from, to, limit };
+        Command::List { meter, from, to, limit, flagged, flags } => {
+            let open = if flagged || !flags.is_empty() { lately() } else { 0 };
+            let (from, to) = (from.unwrap_or(open), to.unwrap_or(0));
+            let request = api::ListReadingsRequest { meter, from, to, limit, flagged, flags };
             let reply = session.readings().list(request).await.map_err(Failure::of_look)?.into_inner();
             out.show(|| json::readings(&reply.readings), || readings_table(&reply.readings))
         }
@@ -56,6 +68,18 @@ pub async fn run(command: Command, session: &Session, out: Out) -> Result<(), Fa
             Ok(())
         }
     }
+}
+
+/// The beginning of what is searched for marks where nothing else is said, Unix ms: marks have no index.
+fn lately() -> u64 {
+    let days = SignedDuration::from_hours(24 * SEARCHED_DAYS);
+    Timestamp::now().checked_sub(days).ok().and_then(|from| u64::try_from(from.as_millisecond()).ok()).unwrap_or(0)
+}
+
+/// A mark by its name.
+fn mark(text: &str) -> Result<String, String> {
+    let names = || format!("use one of {}", Quality::NAMED.map(|(_, name)| name).join(", "));
+    Quality::named(text).map(|_| text.to_owned()).ok_or_else(names)
 }
 
 /// A moment as people write it, Unix ms.
@@ -91,8 +115,8 @@ fn said(reading: &api::Reading) -> String {
     if !reading.valve.is_empty() {
         words.push(format!("valve={}", reading.valve));
     }
-    if reading.quality != 0 {
-        words.push(format!("quality={:#x}", reading.quality));
+    if !reading.doubts.is_empty() {
+        words.push(format!("doubts={}", reading.doubts.join("+")));
     }
     words.join(", ")
 }
@@ -115,8 +139,9 @@ mod tests {
     #[test]
     fn a_missed_slot_says_why_and_a_read_one_what() {
         let energy = api::Value { quantity: "energy".to_owned(), value: 7_200_000, unit: "J".to_owned() };
-        let read = api::Reading { values: vec![energy], valve: "open".to_owned(), quality: 8, ..Default::default() };
-        assert_eq!(said(&read), "energy=2.000 kWh, valve=open, quality=0x8");
+        let read = api::Reading { values: vec![energy], valve: "open".to_owned(), ..Default::default() };
+        let read = api::Reading { doubts: vec!["low-battery".to_owned(), "jump".to_owned()], ..read };
+        assert_eq!(said(&read), "energy=2.000 kWh, valve=open, doubts=low-battery+jump");
         let missed = api::Reading { missed: "no-answer".to_owned(), ..Default::default() };
         assert_eq!(said(&missed), "missed: no-answer");
     }

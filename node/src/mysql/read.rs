@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use mysql_async::prelude::FromValue;
 use mysql_async::{Params, Row, Value};
-use protocol::meter::Quantity;
+use protocol::meter::{Quality, Quantity};
 use tokio::sync::Mutex;
 
 use super::rows::moment;
@@ -27,6 +27,10 @@ pub struct ReadingQuery {
     pub to: Option<u64>,
     /// Rows, at most.
     pub limit: u32,
+    /// Only readings with any of these marks, and no missed slots; `None`: all.
+    pub marks: Option<Quality>,
+    /// Beside readings with marks, the missed slots that kept what was heard.
+    pub kept: bool,
 }
 
 /// A reading, or a slot that was missed.
@@ -52,8 +56,10 @@ pub struct ReadingRow {
     pub valve: u8,
     /// Doubts.
     pub quality: u32,
-    /// The frames as they came.
+    /// The frames as they came; of a missed slot, what was heard instead.
     pub raw: Vec<u8>,
+    /// Who answered; of a missed slot, who answered instead.
+    pub identity: String,
     /// Why the slot was missed; `None` for a reading.
     pub missed: Option<String>,
 }
@@ -70,7 +76,8 @@ const READING: &str = "t.energy_joule, t.cooling_energy_joule, t.volume_millilit
     t.flow_millilitre_per_hour, t.supply_milli_celsius, t.return_milli_celsius, t.difference_millikelvin, \
     t.operating_seconds, t.on_seconds, t.error_flags, \
     COALESCE(DATE_FORMAT(t.meter_time, '%Y-%m-%dT%H:%i:%s'), JSON_UNQUOTE(JSON_EXTRACT(t.extra, '$.meter_time'))) \
-    AS meter_time, t.valve, t.quality, t.raw";
+    AS meter_time, t.valve, t.quality, t.raw, t.identity";
+const MISS: &str = "t.reason, t.detail, t.raw, t.identity";
 
 impl Reader {
     /// A reader that connects with its first question.
@@ -95,8 +102,13 @@ impl Reader {
 }
 
 async fn list(session: &mut Session, query: &ReadingQuery) -> Result<Vec<ReadingRow>, DatabaseError> {
-    let readings = ask(session, query, "reading", "t.read_at", READING).await?;
-    let misses = ask(session, query, "missed", "t.at", "t.reason, t.detail").await?;
+    let marked = query.marks.map(|marks| format!(" AND t.quality & {} <> 0", marks.0)).unwrap_or_default();
+    let readings = ask(session, query, ["reading", "t.read_at", READING, &marked]).await?;
+    let kept = if query.marks.is_some() { " AND t.raw IS NOT NULL" } else { "" };
+    let misses = match (query.marks, query.kept) {
+        (Some(_), false) => Vec::new(),
+        _ => ask(session, query, ["missed", "t.at", MISS, kept]).await?,
+    };
     let wrong = |column: &str| DatabaseError::Refused {
         fault: Fault {
             endpoint: Arc::from(session.endpoint()),
@@ -115,9 +127,7 @@ async fn list(session: &mut Session, query: &ReadingQuery) -> Result<Vec<Reading
 async fn ask(
     session: &mut Session,
     query: &ReadingQuery,
-    table: &str,
-    at: &str,
-    columns: &str,
+    [table, at, columns, and]: [&str; 4],
 ) -> Result<Vec<Row>, DatabaseError> {
     let (condition, values) = condition(query).map_err(|text| DatabaseError::Poison(session.fault(text)))?;
     let millis = |column: &str| MILLIS.replace("{column}", column);
@@ -125,7 +135,7 @@ async fn ask(
     // The names are joined to the few rows that are left.
     let sql = format!(
         "SELECT t.meter_id, COALESCE(m.name, '') AS name, {slot} AS slot_ms, t.kind, {at} AS at_ms, t.node_id, {columns} \
-         FROM (SELECT t.* FROM {table} t WHERE {condition} ORDER BY t.slot DESC, t.meter_id DESC, t.kind DESC LIMIT {}) t \
+         FROM (SELECT t.* FROM {table} t WHERE {condition}{and} ORDER BY t.slot DESC, t.meter_id DESC, t.kind DESC LIMIT {}) t \
          LEFT JOIN meter m ON m.meter_id = t.meter_id",
         query.limit
     );
@@ -176,6 +186,7 @@ fn reading(row: &Row) -> Result<ReadingRow, Wrong> {
         valve: column::<Option<u8>>(row, "valve")?.unwrap_or_default(),
         quality: column(row, "quality")?,
         raw: column(row, "raw")?,
+        identity: column(row, "identity")?,
         ..common(row)?
     })
 }
@@ -183,5 +194,6 @@ fn reading(row: &Row) -> Result<ReadingRow, Wrong> {
 fn miss(row: &Row) -> Result<ReadingRow, Wrong> {
     let (reason, detail): (String, String) = (column(row, "reason")?, column(row, "detail")?);
     let missed = if detail.is_empty() { reason } else { format!("{reason}: {detail}") };
-    Ok(ReadingRow { missed: Some(missed), ..common(row)? })
+    let raw = column::<Option<Vec<u8>>>(row, "raw")?.unwrap_or_default();
+    Ok(ReadingRow { missed: Some(missed), raw, identity: column(row, "identity")?, ..common(row)? })
 }

@@ -46,8 +46,8 @@ pub(super) const QUANTITIES: [&str; Quantity::ALL.len()] = [
 ];
 
 const BEFORE_QUANTITIES: [&str; 7] = ["meter_id", "slot", "kind", "read_at", "node_id", "line_id", "epoch"];
-const AFTER_QUANTITIES: [&str; 8] =
-    ["meter_time", "valve", "quality", "attempts", "command_id", "identity", "raw", "extra"];
+const AFTER_QUANTITIES: [&str; 9] =
+    ["meter_time", "valve", "quality", "attempts", "command_id", "identity", "raw", "extra", "shape"];
 const READING_COLUMNS: usize = BEFORE_QUANTITIES.len() + QUANTITIES.len() + AFTER_QUANTITIES.len();
 
 /// The columns of [`RecordRow::values`] for a reading.
@@ -64,13 +64,15 @@ const fn reading_columns() -> [&'static str; READING_COLUMNS] {
 }
 
 /// The columns of [`RecordRow::values`] for a missed slot.
-pub(super) const MISSED: &[&str] =
-    &["meter_id", "slot", "kind", "reason", "detail", "attempts", "at", "node_id", "line_id", "epoch"];
+pub(super) const MISSED: &[&str] = &[
+    "meter_id", "slot", "kind", "reason", "detail", "attempts", "at", "node_id", "line_id", "epoch", "raw", "identity",
+];
 
 const IDENTITY_CHARS: usize = 32;
 const RAW_BYTES: usize = 8192;
 const REASON_CHARS: usize = 32;
 const DETAIL_CHARS: usize = 255;
+const HEARD_BYTES: usize = 1024;
 
 /// Why a record is no row: a fragment naming the field and its value.
 pub(super) type RowError = String;
@@ -117,8 +119,9 @@ fn reading_values(key: Key, record: &SpoolRecord, reading: &SpooledReading) -> R
     values.extend([meter_time.map_or(Value::NULL, date), valve]);
     values.extend([Value::UInt(reading.quality.into()), Value::UInt(record.attempts.into()), command]);
     values.push(words("identity", &reading.identity, IDENTITY_CHARS)?);
-    values.push(raw(&reading.raw)?);
+    values.push(raw(&reading.raw, RAW_BYTES)?);
     values.push(if extra.is_empty() { Value::NULL } else { serde_json::Value::Object(extra).to_string().into() });
+    values.push(Value::UInt(reading.shape.into()));
     Ok(values)
 }
 
@@ -147,6 +150,8 @@ fn missed_values(key: Key, record: &SpoolRecord, miss: &SpooledMiss) -> Result<V
     values.push(words("detail", &miss.detail, DETAIL_CHARS)?);
     values.extend([Value::UInt(record.attempts.into()), moment("at", record.at)?]);
     values.extend([record.node, record.line, record.epoch].map(Value::UInt));
+    values.push(if miss.raw.is_empty() { Value::NULL } else { raw(&miss.raw, HEARD_BYTES)? });
+    values.push(words("identity", &miss.identity, IDENTITY_CHARS)?);
     Ok(values)
 }
 
@@ -158,9 +163,9 @@ fn words(field: &str, text: &str, chars: usize) -> Result<Value, RowError> {
     Ok(text.into())
 }
 
-fn raw(bytes: &[u8]) -> Result<Value, RowError> {
-    if bytes.len() > RAW_BYTES {
-        return Err(format!("raw of {} bytes is longer than {RAW_BYTES}", bytes.len()));
+fn raw(bytes: &[u8], most: usize) -> Result<Value, RowError> {
+    if bytes.len() > most {
+        return Err(format!("raw of {} bytes is longer than {most}", bytes.len()));
     }
     Ok(bytes.into())
 }

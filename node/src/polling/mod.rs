@@ -14,15 +14,18 @@
 mod changes;
 mod commands;
 mod dialogue;
+mod evidence;
 mod line;
 mod loads;
 mod orders;
 mod outbox;
 mod outlet;
 mod permit;
+mod recorded;
 mod records;
 mod release;
 mod roster;
+mod sanity;
 mod schedule;
 mod screened;
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub(super) struct Charge {
     pub(super) table: Arc<Timetable>,
     /// Slots that began before are not asked for.
     pub(super) since: UnixMillis,
+    /// The identity it has to give in its answers; `None`: any.
+    pub(super) identity: Option<String>,
 }
 
 /// What the task is told while it runs.

@@ -1,12 +1,13 @@
 //! What a line puts into the spool, and what a person is told of a reading.
 //!
-//! Promises: values stay the exact integers the meter's frame gave. Refuses: judging them.
+//! Promises: values stay the exact integers the meter's frame gave; a missed slot carries what was heard. Refuses: judging them.
 
 use protocol::api::peer::spool_record::{Content, Kind};
 use protocol::api::peer::{SpoolRecord, SpooledMiss, SpooledReading, SpooledValue};
 use protocol::meter::{CommandId, Epoch, LineId, NodeId, Quantity, Reading, ValveState};
 use raft_store::state::UnixMillis;
 
+use super::evidence::Evidence;
 use super::schedule::{Due, Miss};
 
 /// What the table of missed slots holds of a detail.
@@ -39,13 +40,14 @@ impl Author {
         SpoolRecord { meter: due.meter.0, slot: due.slot.0, attempts: due.attempt, ..record }
     }
 
-    /// A slot that ended unread.
-    pub(super) fn missed(self, miss: Miss, at: UnixMillis) -> SpoolRecord {
-        let mut detail = miss.detail;
+    /// A slot that ended unread, with what was heard instead.
+    pub(super) fn missed(self, miss: Miss, evidence: Evidence, at: UnixMillis) -> SpoolRecord {
+        let Evidence { raw, identity } = evidence;
+        let mut detail = if identity.is_empty() { miss.detail } else { format!("{identity} answered") };
         if let Some((end, _)) = detail.char_indices().nth(DETAIL_CHARACTERS) {
             detail.truncate(end);
         }
-        let content = Content::Miss(SpooledMiss { reason: miss.reason.to_owned(), detail });
+        let content = Content::Miss(SpooledMiss { reason: miss.reason.to_owned(), detail, raw, identity });
         let record = self.record(Kind::Scheduled, at, content);
         SpoolRecord { meter: miss.meter.0, slot: miss.slot.0, attempts: miss.attempts, ..record }
     }
@@ -78,6 +80,7 @@ fn spooled(reading: &Reading) -> SpooledReading {
         quality: reading.quality.0,
         raw: reading.raw.clone(),
         identity: reading.identity.clone(),
+        shape: reading.shape.0,
     }
 }
 

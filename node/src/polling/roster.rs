@@ -31,7 +31,7 @@ use super::loads::Loads;
 use super::orders::{Charge, Orders};
 use super::release::Releases;
 use super::schedule::Schedule;
-use crate::timetable::Timetables;
+use crate::timetable::{Timetable, Timetables};
 
 /// A line's running task.
 #[derive(Debug)]
@@ -225,9 +225,18 @@ impl Roster {
 
 /// The meters of a line, each with when it is read.
 fn charges(state: &State, line: LineId, timetables: &mut Timetables) -> Vec<Charge> {
-    let since =
-        |meter: &Meter| state.plant.duties.current.get(&meter.id).map_or(UnixMillis(0), |standing| standing.since);
-    let charge =
-        |meter: &Meter| Charge { meter: meter.clone(), table: timetables.of(state, meter), since: since(meter) };
+    let charge = |meter: &Meter| {
+        let table = timetables.of(state, meter);
+        let identity = state.plant.identity(meter.id).map(str::to_owned);
+        Charge { meter: meter.clone(), since: first_asked(state, meter, &table), table, identity }
+    };
     state.registry.meters_of(line).map(charge).collect()
+}
+
+/// The first slot that a meter is asked for. It is due from the next one on, but whoever set it up wants to see it answer:
+/// the slot that was open then is asked for as well, unless it is a freeze, whose moment is over.
+fn first_asked(state: &State, meter: &Meter, table: &Timetable) -> UnixMillis {
+    let due = state.plant.duties.current.get(&meter.id).map_or(UnixMillis(0), |standing| standing.since);
+    let open = table.at(due.0).filter(|slot| slot.freeze.is_none());
+    open.map_or(due, |slot| UnixMillis(slot.begin))
 }

@@ -17,7 +17,7 @@ pub struct NoSuchZone(pub String);
 pub struct Zone(TimeZone);
 
 /// The moments, Unix ms, at which a civil time is shown: the first, and another where it comes twice.
-pub(super) type Shown = (u64, Option<u64>);
+pub type Shown = (u64, Option<u64>);
 
 impl Zone {
     /// The zone that never changes.
@@ -33,13 +33,18 @@ impl Zone {
         TimeZoneDatabase::bundled().get(name).map(Self).map_err(|_| NoSuchZone(name.to_owned()))
     }
 
+    /// The zone of an IANA name, universal time where this release does not know it.
+    pub fn or_utc(name: &str) -> Self {
+        Self::named(name).unwrap_or_else(|_| Self::utc())
+    }
+
     /// The civil date and time at a moment.
     pub fn civil(&self, moment: u64) -> Option<DateTime> {
         Some(self.0.to_datetime(timestamp(moment)?))
     }
 
     /// When a civil time is shown. One that is left out counts as moved by what is left out.
-    pub(super) fn shown(&self, time: DateTime) -> Option<Shown> {
+    pub fn shown(&self, time: DateTime) -> Option<Shown> {
         let moment = |offset: jiff::tz::Offset| {
             let millis = offset.to_timestamp(time).ok()?.as_millisecond();
             u64::try_from(millis).ok()

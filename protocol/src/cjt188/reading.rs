@@ -46,11 +46,12 @@ pub(super) fn assemble(data: &Data, profile: &Profile, frame: &Frame) -> Reading
         (!is_plausible(data), Quality::IMPLAUSIBLE),
     ];
     doubts.into_iter().filter(|(is_so, _)| *is_so).for_each(|(_, doubt)| gathering.doubt(doubt));
+    let shape = gathering.shape(&profile.name);
     let (measurements, quality) = gathering.finish();
     let identity = Address::Cjt188(profile.turned(frame.address)).to_string();
     let raw = frame.encode_after(0);
     let (profile, valve) = (profile.name.clone(), status.valve());
-    Reading { identity, profile, measurements, meter_time: clock, valve, quality, raw }
+    Reading { identity, profile, measurements, meter_time: clock, valve, quality, shape, raw }
 }
 
 fn is_plausible(data: &Data) -> bool {

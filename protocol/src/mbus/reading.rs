@@ -36,9 +36,10 @@ pub(super) fn assemble(telegrams: &[Payload<'_>], profile: &Profile, asked: Stri
     let meter_time = clock(&records, &mut gathering);
     let valve = profile.valve.as_ref().and_then(|valve| valve_state(&records, valve));
     let identity = telegrams.iter().find_map(Payload::identity).unwrap_or(asked);
+    let shape = gathering.shape(&profile.name);
     let (measurements, quality) = gathering.finish();
     let profile = profile.name.clone();
-    Reading { identity, profile, measurements, meter_time, valve, quality, raw }
+    Reading { identity, profile, measurements, meter_time, valve, quality, shape, raw }
 }
 
 /// The meter's clock is its current date with time; one that is invalid is a doubt, a time of day alone is none.

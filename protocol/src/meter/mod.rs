@@ -3,7 +3,7 @@
 //! ```text
 //!   id        NodeId LineId MeterId CommandId Epoch       quantity   Quantity Measurement
 //!   dialect   Dialect        address    Address           reading    Reading CivilTime ValveState Quality
-//!   word      WordError                                   action     Action
+//!   word      WordError                                   action     Action      shape  Shape
 //! ```
 //!
 //! Promises: plain values, no I/O, no clock, no binary floating point. Refuses: knowing any wire format.
@@ -14,6 +14,7 @@ mod dialect;
 mod id;
 mod quantity;
 mod reading;
+mod shape;
 mod word;
 
 pub use action::Action;
@@ -22,4 +23,5 @@ pub use dialect::Dialect;
 pub use id::{CommandId, Epoch, LineId, MeterId, NodeId};
 pub use quantity::{Measurement, Quantity};
 pub use reading::{CivilTime, Quality, Reading, ValveState};
+pub use shape::Shape;
 pub use word::WordError;

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use super::quantity::{Measurement, Quantity};
+use super::shape::Shape;
 
 /// The meter's own clock, as it shows it: civil time without a zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,6 +89,51 @@ impl Quality {
     pub const INCOMPLETE: Self = Self(1 << 6);
     /// A value is beyond what such a meter is made for.
     pub const IMPLAUSIBLE: Self = Self(1 << 7);
+    /// A counter stands lower than it stood before.
+    pub const INDEX_BACK: Self = Self(1 << 8);
+    /// A counter moved by more than the connection can carry in that time.
+    pub const JUMP: Self = Self(1 << 9);
+    /// A counter came in another unit, or was read by another profile, than before.
+    pub const UNIT_CHANGED: Self = Self(1 << 10);
+    /// Another meter answers at the address than before.
+    pub const METER_CHANGED: Self = Self(1 << 11);
+    /// The value is from the meter's own history, fetched after its moment.
+    pub const BACKFILLED: Self = Self(1 << 12);
+
+    /// Every mark with its word, in the order of its bits: the word is durable.
+    pub const NAMED: [(Self, &'static str); 13] = [
+        (Self::ROUNDED, "rounded"),
+        (Self::INVALID_VALUE, "invalid-value"),
+        (Self::METER_ERROR, "meter-error"),
+        (Self::LOW_BATTERY, "low-battery"),
+        (Self::OUT_OF_RANGE, "out-of-range"),
+        (Self::CLOCK_OFF, "clock-off"),
+        (Self::INCOMPLETE, "incomplete"),
+        (Self::IMPLAUSIBLE, "implausible"),
+        (Self::INDEX_BACK, "index-back"),
+        (Self::JUMP, "jump"),
+        (Self::UNIT_CHANGED, "unit-changed"),
+        (Self::METER_CHANGED, "meter-changed"),
+        (Self::BACKFILLED, "backfilled"),
+    ];
+
+    /// What says how a value came, and puts it in no doubt.
+    pub const HARMLESS: Self = Self::ROUNDED.with(Self::BACKFILLED);
+
+    /// The mark of this word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::NAMED.iter().find(|(_, name)| *name == word).map(|(mark, _)| *mark)
+    }
+
+    /// The marks in words, in the order of their bits; one of a later release is `bit-N`.
+    pub fn words(self) -> Vec<String> {
+        let bits = (0..u32::BITS).filter(|bit| self.0 >> bit & 1 == 1);
+        let word = |bit: u32| match Self::NAMED.iter().find(|(mark, _)| mark.0 == 1 << bit) {
+            Some((_, name)) => (*name).to_owned(),
+            None => format!("bit-{bit}"),
+        };
+        bits.map(word).collect()
+    }
 
     /// Both sets of doubts.
     #[must_use]
@@ -116,6 +162,8 @@ pub struct Reading {
     pub valve: Option<ValveState>,
     /// Doubts.
     pub quality: Quality,
+    /// In what form the counters came.
+    pub shape: Shape,
     /// The frame or frames as they came, for disputes.
     pub raw: Vec<u8>,
 }
@@ -124,5 +172,26 @@ impl Reading {
     /// The value of `quantity` in its fixed unit, if the meter gave one.
     pub fn value(&self, quantity: Quantity) -> Option<i64> {
         self.measurements.iter().find(|m| m.quantity == quantity).map(|m| m.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mark_has_one_bit_and_one_word_that_is_found_again() {
+        for (bit, (mark, word)) in Quality::NAMED.into_iter().enumerate() {
+            assert_eq!(mark, Quality(1 << bit), "{word}");
+            assert_eq!(Quality::named(word), Some(mark));
+            assert_eq!(mark.words(), [word]);
+        }
+        assert_eq!(Quality::named("index_back"), None);
+    }
+
+    #[test]
+    fn marks_of_a_later_release_are_told_by_their_bit() {
+        assert_eq!(Quality::JUMP.with(Quality(1 << 31)).with(Quality::ROUNDED).words(), ["rounded", "jump", "bit-31"]);
+        assert!(Quality::default().words().is_empty());
     }
 }

@@ -23,9 +23,10 @@ pub(super) fn assemble(registers: &Registers, profile: &Profile, identity: Strin
         }
     }
     let valve = profile.valve.as_ref().and_then(|valve| state(registers, valve));
+    let shape = gathering.shape(&profile.name);
     let (measurements, quality) = gathering.finish();
     let profile = profile.name.clone();
-    Reading { identity, profile, measurements, meter_time: None, valve, quality, raw }
+    Reading { identity, profile, measurements, meter_time: None, valve, quality, shape, raw }
 }
 
 fn held(registers: &Registers, column: &Column) -> Option<Held> {

@@ -3,7 +3,7 @@
 use protocol::api::admin as api;
 use protocol::api::peer::spool_record::{Content, Kind};
 use protocol::api::peer::{SpoolRecord, SpooledMiss, SpooledReading, SpooledValue};
-use protocol::meter::{MeterId, Quantity, ValveState};
+use protocol::meter::{MeterId, Quality, Quantity, ValveState};
 use raft_store::state::State;
 
 use crate::mysql::ReadingRow;
@@ -23,6 +23,8 @@ pub fn stored(row: ReadingRow) -> api::Reading {
         quality: row.quality,
         raw: row.raw,
         missed: row.missed.unwrap_or_default(),
+        doubts: Quality(row.quality).words(),
+        identity: row.identity,
     }
 }
 
@@ -40,7 +42,9 @@ pub fn committed(state: &State, record: &SpoolRecord) -> api::Reading {
     };
     match &record.content {
         Some(Content::Reading(reading)) => with_values(shell, reading),
-        Some(Content::Miss(miss)) => api::Reading { missed: reason(miss), ..shell },
+        Some(Content::Miss(miss)) => {
+            api::Reading { missed: reason(miss), raw: miss.raw.clone(), identity: miss.identity.clone(), ..shell }
+        }
         None => api::Reading { missed: "empty record".to_owned(), ..shell },
     }
 }
@@ -52,6 +56,8 @@ fn with_values(shell: api::Reading, reading: &SpooledReading) -> api::Reading {
         valve: valve(reading.valve).to_owned(),
         quality: reading.quality,
         raw: reading.raw.clone(),
+        doubts: Quality(reading.quality).words(),
+        identity: reading.identity.clone(),
         ..shell
     }
 }
@@ -133,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_missed_slot_carries_its_reason_and_no_values() {
-        let miss = SpooledMiss { reason: "no-answer".to_owned(), detail: String::new() };
+        let miss = SpooledMiss { reason: "no-answer".to_owned(), ..SpooledMiss::default() };
         let shown = committed(&testing::cluster_of_three(), &record(Content::Miss(miss)));
         assert_eq!((shown.missed.as_str(), shown.values.len()), ("no-answer", 0));
     }

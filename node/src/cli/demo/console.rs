@@ -135,7 +135,7 @@ impl Console {
 
     /// The stored readings of slots from `from` on, Unix milliseconds; the newest first.
     pub(super) async fn readings(&self, from: u64) -> Result<Vec<Reading>> {
-        let request = ListReadingsRequest { meter: String::new(), from, to: 0, limit: READINGS_MAX };
+        let request = ListReadingsRequest { from, limit: READINGS_MAX, ..ListReadingsRequest::default() };
         let call = async |channel| {
             let mut client = ReadingsClient::new(channel).max_decoding_message_size(usize::MAX);
             client.list(request.clone()).await

@@ -111,6 +111,7 @@ fn settings(name: &str, address: SocketAddr, data_dir: PathBuf, units: DialIn, d
         polling: Polling { source: Some(units.listen.ip()), ..Default::default() },
         dialin: vec![units],
         units: Default::default(),
+        sanity: Default::default(),
         spool: Default::default(),
         commands: Default::default(),
         admin: Default::default(),

@@ -24,6 +24,7 @@ fn reading(meter: u64, slot: u64, joule: i64) -> SpoolRecord {
         quality: 1,
         raw: vec![0x68, 0x00, 0xFF, 0x27],
         identity: "12345678".to_owned(),
+        shape: 77,
     };
     SpoolRecord {
         meter,
@@ -40,6 +41,6 @@ fn reading(meter: u64, slot: u64, joule: i64) -> SpoolRecord {
 }
 
 fn miss(meter: u64, slot: u64, reason: &str) -> SpoolRecord {
-    let miss = SpooledMiss { reason: reason.to_owned(), detail: "three attempts".to_owned() };
+    let miss = SpooledMiss { reason: reason.to_owned(), detail: "three attempts".to_owned(), ..SpooledMiss::default() };
     SpoolRecord { content: Some(Content::Miss(miss)), ..reading(meter, slot, 0) }
 }

@@ -112,7 +112,9 @@ async fn rows_sent_as_text_are_the_rows_sent_in_bulk() {
     database.write(&batch).await.unwrap();
     assert_eq!(place.sql("SELECT *, HEX(raw) FROM reading").await, text);
 
-    place.sql("INSERT INTO missed SELECT meter_id, slot, kind, 'x', 'y', 1, slot, 1, 1, 1 FROM reading").await;
+    place
+        .sql("INSERT INTO missed SELECT meter_id, slot, kind, 'x', 'y', 1, slot, 1, 1, 1, NULL, '' FROM reading")
+        .await;
     database.session.pretend(Flavour::MySql);
     let keys = batch.iter().map(|record| RecordRow::new(0, record).unwrap().key.values().unwrap()).collect();
     ANSWERED_BEFORE.take(&mut database.session, keys).await.unwrap();

@@ -23,7 +23,7 @@ use protocol::exchange::{LineFault, Timing};
 use protocol::meter::{Epoch, LineId, MeterId};
 use protocol::modbus::Framing;
 use raft_store::state::UnixMillis;
-use raft_store::state::registry::{Endpoint, LineSpec, Meter};
+use raft_store::state::registry::{Endpoint, LineSpec};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -32,10 +32,12 @@ use crate::trace::Asker;
 
 use super::Shared;
 use super::commands::{Desk, Task};
+use super::evidence::Drawer;
 use super::orders::{Charge, Orders};
 use super::outbox::Outbox;
 use super::permit::{Denied, Permit};
 use super::records::Author;
+use super::sanity;
 use super::schedule::{Due, Miss, Next, Schedule};
 use super::transport::{LONGEST_FRAME, Link, longest_answer, speak_margin, timing};
 use survey::Surveyor;
@@ -76,7 +78,7 @@ pub(super) struct LineTask {
     desk: Desk,
     surveyor: Surveyor,
     known: Arc<Vec<Charge>>,
-    meters: BTreeMap<MeterId, Meter>,
+    meters: BTreeMap<MeterId, Charge>,
     /// How long the line has to be quiet before it is spoken on.
     quiet: Option<Duration>,
     start_after: Duration,
@@ -85,6 +87,9 @@ pub(super) struct LineTask {
     framing: Framing,
     /// The number before that of the last dialogue's first request.
     transaction: u16,
+    sanity: sanity::Rules,
+    /// What was heard instead of answers.
+    drawer: Drawer,
 }
 
 impl LineTask {
@@ -120,6 +125,8 @@ impl LineTask {
             poll_has_turn: false,
             framing,
             transaction: 0,
+            sanity: sanity::Rules::new(&config.sanity),
+            drawer: Drawer::default(),
             shared,
         }
     }
@@ -196,7 +203,7 @@ impl LineTask {
         if Arc::ptr_eq(&meters, &self.known) {
             return;
         }
-        self.meters = meters.iter().map(|charge| (charge.meter.id, charge.meter.clone())).collect();
+        self.meters = meters.iter().map(|charge| (charge.meter.id, charge.clone())).collect();
         let misses = self.schedule.set_meters(&meters, wall_now());
         self.known = meters;
         self.store_misses(misses).await;
@@ -223,7 +230,11 @@ impl LineTask {
 
     async fn store_misses(&mut self, misses: Vec<Miss>) {
         let at = wall_now();
-        let stored = misses.into_iter().map(|miss| self.outbox.clone().store(self.author.missed(miss, at)));
+        let Self { outbox, author, drawer, .. } = self;
+        let stored = misses.into_iter().map(|miss| {
+            let evidence = drawer.take(&miss);
+            outbox.clone().store(author.missed(miss, evidence, at))
+        });
         let stored: Vec<_> = stored.collect();
         for _ in join_all(stored).await.into_iter().filter(|stored| *stored) {
             self.shared.metrics.reading_missed();

@@ -5,7 +5,7 @@
 
 use protocol::dialin::Sifted;
 use protocol::exchange::{Answer, Exchange, LineFault, Target, Timing};
-use protocol::meter::MeterId;
+use protocol::meter::{Address, MeterId};
 use protocol::modbus::Framing;
 use raft_store::state::UnixMillis;
 use raft_store::state::command::Outcome;
@@ -21,10 +21,22 @@ use super::{LineTask, Work, serve_desk};
 use crate::polling::Shared;
 use crate::polling::commands::{Desk, Setback, Task};
 use crate::polling::dialogue::{Ending, Talk, Terms, converse};
+use crate::polling::evidence::Evidence;
 use crate::polling::orders::Orders;
+use crate::polling::recorded::Recorded;
 use crate::polling::records::{OnDemand, in_words};
+use crate::polling::sanity::check;
 use crate::polling::schedule::{Due, Verdict};
 use crate::polling::transport::longest_answer;
+
+/// What is asked of one meter.
+struct Asked {
+    exchange: Exchange,
+    address: Address,
+    /// Who has to answer.
+    expected: Option<String>,
+    asker: Asker,
+}
 
 /// Requests of one dialogue over Modbus TCP, at most: so far apart are the numbers of two dialogues' first requests.
 const TRANSACTIONS: u16 = 1_024;
@@ -42,9 +54,14 @@ impl LineTask {
     }
 
     fn target(&self, meter: MeterId) -> Option<Target> {
-        let Meter { address, profile, .. } = self.meters.get(&meter)?;
+        let Meter { address, profile, .. } = &self.meters.get(&meter)?.meter;
         let catalogue = self.shared.catalogue.clone();
         Some(Target { address: *address, timing: self.timing, profile: profile.clone(), catalogue })
+    }
+
+    fn asked(&self, meter: MeterId, target: &Target, exchange: Exchange, asker: Asker) -> Asked {
+        let expected = self.meters.get(&meter).and_then(|charge| charge.identity.clone());
+        Asked { exchange, address: target.address, expected, asker }
     }
 
     /// In the frames of the line's channel.
@@ -56,15 +73,29 @@ impl LineTask {
         exchange.over_modbus_tcp(self.transaction)
     }
 
-    /// Reads a meter, or performs an action at it.
-    async fn exchange(&mut self, exchange: Exchange, deadline: Option<UnixMillis>, asker: Asker) -> Ending {
-        let mut exchange = Sifted::new(self.framed(exchange), Vec::new());
+    /// Reads a meter, or performs an action at it; beside how it ended, what was heard last if it ended without an answer.
+    async fn exchange(&mut self, asked: Asked, deadline: Option<UnixMillis>) -> (Ending, Evidence) {
+        let Asked { exchange, address, asker, .. } = asked;
+        let mut exchange = Recorded::new(Sifted::new(self.framed(exchange), Vec::new()));
         let ending = self.converse(&mut exchange, deadline, asker).await;
         self.shared.metrics.exchange_ended();
         if matches!(&ending, Ending::Answered(answer) if !matches!(answer, Answer::Lost(_))) {
             self.link.worked();
         }
-        ending
+        match ending {
+            Ending::Answered(Answer::Reading(reading)) => {
+                self.sanity.stand_in(&self.shared.applied.borrow().state.plant.calendar.zone);
+                match check(asked.expected.as_deref(), &address, reading, wall_now(), &self.sanity) {
+                    Ok(reading) => (Ending::Answered(Answer::Reading(reading)), Evidence::default()),
+                    Err(evidence) => (Ending::Answered(Answer::Lost(LineFault::WrongMeter)), evidence),
+                }
+            }
+            Ending::Answered(Answer::Lost(fault)) => {
+                let evidence = Evidence::of(fault, address.dialect(), exchange.into_heard());
+                (Ending::Answered(Answer::Lost(fault)), evidence)
+            }
+            ending => (ending, Evidence::default()),
+        }
     }
 
     pub(super) async fn converse<T: Talk>(
@@ -96,11 +127,17 @@ impl LineTask {
         let begun = Instant::now();
         // An answer asked for after its slot's end would be another moment's value.
         let asker = Asker::Poll { meter: due.meter, slot: due.slot };
-        let ending = self.exchange(Exchange::read(&target), Some(due.until), asker).await;
+        let asked = self.asked(due.meter, &target, Exchange::read(&target), asker);
+        let (ending, evidence) = self.exchange(asked, Some(due.until)).await;
         let spent = begun.elapsed();
         if let Some(verdict) = self.judge(due, ending).await {
-            if verdict == Verdict::Read {
-                self.shared.measured.note(self.author.line, Ask::of(&target.address), begun.elapsed());
+            match &verdict {
+                Verdict::Lost(fault) => self.drawer.put(due, *fault, evidence),
+                Verdict::Read => {
+                    self.drawer.clear(due.meter);
+                    self.shared.measured.note(self.author.line, Ask::of(&target.address), spent);
+                }
+                Verdict::Refused(_) | Verdict::Setback(_) => {}
             }
             self.schedule.ended(due, verdict, spent, wall_now());
         }
@@ -133,7 +170,8 @@ impl LineTask {
             return self.desk.report(task.command, Outcome::Failed(text));
         };
         let asker = Asker::Command { command: task.command, meter: task.meter };
-        match self.exchange(Exchange::perform(&target, task.action), Some(task.deadline), asker).await {
+        let asked = self.asked(task.meter, &target, Exchange::perform(&target, task.action), asker);
+        match self.exchange(asked, Some(task.deadline)).await.0 {
             Ending::Answered(Answer::Reading(reading)) if task.action.wanted_valve().is_none() => {
                 let Task { meter, command, requested_at, attempt: attempts, .. } = task;
                 let asked = OnDemand { meter, command, requested_at, attempts };
@@ -154,7 +192,8 @@ impl LineTask {
             return self.desk.report(task.command, Outcome::Unknown(text));
         };
         let asker = Asker::ReadBack { command: task.command, meter: task.meter };
-        match self.exchange(Exchange::read(&target), None, asker).await {
+        let asked = self.asked(task.meter, &target, Exchange::read(&target), asker);
+        match self.exchange(asked, None).await.0 {
             Ending::Answered(answer) => self.desk.read_back(task.command, Some(answer)),
             Ending::LineDown(_) | Ending::Denied(..) => self.desk.read_back(task.command, None),
         }

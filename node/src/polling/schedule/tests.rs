@@ -45,7 +45,7 @@ fn charge(id: u64, table: &Arc<Timetable>) -> Charge {
         schedule: Interval { interval_s: 1, offset_s: 0 },
         enabled: true,
     };
-    Charge { meter, table: Arc::clone(table), since: UnixMillis(0) }
+    Charge { meter, table: Arc::clone(table), since: UnixMillis(0), identity: None }
 }
 
 /// Nothing is spread.

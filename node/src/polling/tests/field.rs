@@ -51,6 +51,8 @@ pub(super) struct Sim {
     pub(super) mute: bool,
     /// So many data answers carry a wrong checksum.
     pub(super) spoil: u32,
+    /// Says that it has this primary address.
+    pub(super) answers_as: Option<u8>,
     /// So many reads after a valve command until the valve has arrived.
     pub(super) travel_reads: u32,
     pub(super) target: Option<(ValveState, u32)>,
@@ -58,7 +60,7 @@ pub(super) struct Sim {
 
 impl Sim {
     pub(super) const fn new(energy: u32) -> Self {
-        Self { energy, valve: ValveState::Open, mute: false, spoil: 0, travel_reads: 0, target: None }
+        Self { energy, valve: ValveState::Open, mute: false, spoil: 0, answers_as: None, travel_reads: 0, target: None }
     }
 
     fn look_at_valve(&mut self) -> ValveState {
@@ -301,7 +303,7 @@ pub(super) fn mbus_reading(address: u8, sim: &mut Sim) -> Option<Vec<u8>> {
         ValveState::Fault => ValveCode::Fault,
     };
     let reply = ReplyBuilder::new(&header).energy(EnergyUnit::KilowattHour, sim.energy.into()).valve(valve);
-    Some(reply.frame(address)?.encode())
+    Some(reply.frame(sim.answers_as.unwrap_or(address))?.encode())
 }
 
 fn cjt188_answers(field: &Field, ears: &mut Ears, bytes: &[u8]) -> Vec<Vec<u8>> {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use protocol::api::peer::spool_record::Kind;
-use protocol::meter::Address;
+use protocol::api::peer::SpoolRecord;
+use protocol::api::peer::spool_record::{Content, Kind};
+use protocol::meter::{Address, Quality};
 use raft_store::state::registry::Endpoint;
 
 use super::field::{Field, Sim, What, mbus_reading};
@@ -16,6 +17,14 @@ const SUPPLY: u32 = 6;
 
 fn cjt188(last: u8) -> Address {
     Address::Cjt188([0, 0, 0x11, 0x22, 0x33, 0x44, last])
+}
+
+/// What a missed slot keeps.
+fn heard(record: &SpoolRecord) -> Vec<u8> {
+    match &record.content {
+        Some(Content::Miss(miss)) => miss.raw.clone(),
+        _ => Vec::new(),
+    }
 }
 
 fn port(endpoint: &Endpoint) -> u16 {
@@ -87,6 +96,53 @@ async fn a_slot_without_a_sound_answer_is_missed_with_the_fault_and_the_attempts
     rig.start();
     let records = rig.records(2, |r| r.meter == meter.0).await;
     assert_eq!((reason(&records[1]), records[1].attempts), ("bad-checksum", 2));
+}
+
+#[tokio::test]
+async fn a_missed_slot_keeps_what_was_heard_instead_of_an_answer() {
+    let mut rig = Rig::new(|config| config.polling.attempts_per_slot = 1).with_lease();
+    let field = Field::new([(1, Sim { spoil: u32::MAX, ..Sim::new(10) }), (2, Sim { mute: true, ..Sim::new(1) })]);
+    let line = rig.town.add_line(field.serve_tcp(0), |spec| spec.extra_answer_ms = 0);
+    let spoilt = rig.town.add_meter(line, Address::MbusPrimary(1), 2);
+    let silent = rig.town.add_meter(line, Address::MbusPrimary(2), 2);
+    rig.town.assign(line, ME);
+    rig.start();
+    let kept = heard(&rig.record(|r| r.meter == spoilt.0 && reason(r) == "bad-checksum").await);
+    assert_eq!((kept.first(), kept.last()), (Some(&0x68), Some(&0x16)), "{kept:02X?}");
+    let record = rig.record(|r| r.meter == silent.0 && reason(r) == "no-answer").await;
+    // The meter acknowledges nothing either: nothing was heard.
+    assert!(heard(&record).is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_from_another_address_is_a_miss_that_keeps_the_frame() {
+    let mut rig = Rig::new(|config| config.polling.attempts_per_slot = 1).with_lease();
+    let field = Field::new([(1, Sim { answers_as: Some(9), ..Sim::new(10) })]);
+    let line = rig.town.add_line(field.serve_tcp(0), |spec| spec.extra_answer_ms = 0);
+    let meter = rig.town.add_meter(line, Address::MbusPrimary(1), 2);
+    rig.town.assign(line, ME);
+    rig.start();
+    let record = rig.record(|r| r.meter == meter.0).await;
+    assert_eq!(reason(&record), "wrong-meter");
+    assert_eq!(heard(&record).get(5), Some(&9));
+    let Some(Content::Miss(miss)) = &record.content else { unreachable!("it is a miss") };
+    assert_eq!((miss.identity.as_str(), miss.detail.as_str()), ("100000012C2D0104", "100000012C2D0104 answered"));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_is_a_mark_beside_the_values() {
+    let mut rig = Rig::new(|_| {}).with_lease();
+    // These meters show the 15th of January 2026 for ever.
+    let field = Field::new([(0x55, Sim::new(54_060))]);
+    let line = rig.town.add_line(field.serve_pty(), |_| {});
+    rig.town.add_meter(line, cjt188(0x55), 3_600);
+    rig.town.assign(line, ME);
+    rig.start();
+    let record = rig.record(is_reading).await;
+    let Some(Content::Reading(reading)) = &record.content else { unreachable!("it is a reading") };
+    assert_eq!(Quality(reading.quality).words(), ["clock-off"]);
+    assert_eq!(value(&record, ENERGY), Some(54_060 * 36_000));
+    assert_ne!(reading.shape, 0);
 }
 
 #[tokio::test]

@@ -19,7 +19,11 @@ use crate::metrics::Metrics;
 
 /// A record that can be told from every other by its meter.
 fn record(meter: u64) -> SpoolRecord {
-    let miss = SpooledMiss { reason: "no-answer".to_owned(), detail: "x".repeat(usize::try_from(meter % 7).unwrap()) };
+    let miss = SpooledMiss {
+        reason: "no-answer".to_owned(),
+        detail: "x".repeat(usize::try_from(meter % 7).unwrap()),
+        ..SpooledMiss::default()
+    };
     SpoolRecord { meter, at: 1000 + meter, content: Some(Content::Miss(miss)), ..SpoolRecord::default() }
 }
 

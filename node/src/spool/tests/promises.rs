@@ -195,6 +195,7 @@ fn the_bytes_of_a_stored_record_are_the_same_in_every_release() {
         quality: 9,
         raw: vec![0x68, 0xFF],
         identity: "12345678".to_owned(),
+        shape: 0,
     };
     let stored = SpoolRecord {
         meter: 1,
@@ -210,7 +211,11 @@ fn the_bytes_of_a_stored_record_are_the_same_in_every_release() {
     };
     let missed = SpoolRecord {
         kind: Kind::Scheduled.into(),
-        content: Some(Content::Miss(SpooledMiss { reason: "no-answer".to_owned(), detail: "d".to_owned() })),
+        content: Some(Content::Miss(SpooledMiss {
+            reason: "no-answer".to_owned(),
+            detail: "d".to_owned(),
+            ..SpooledMiss::default()
+        })),
         command: 0,
         ..stored.clone()
     };
