@@ -4,6 +4,7 @@
 //!   Database   the leader's writer: one connection, one transaction a batch
 //!     session      a connection with its time limits     classify    what an error asks for
 //!     migrate      tables as this release wants them     partitions  days made ahead
+//!     rollup       days and months of meters           retention   days dropped, frames emptied
 //!     rows, write  records into rows, once               project, history
 //!   Reader     what the console lists: a connection of its own
 //! ```
@@ -17,6 +18,8 @@ mod migrate;
 mod partitions;
 mod project;
 mod read;
+mod retention;
+mod rollup;
 mod rows;
 mod session;
 mod statement;
@@ -30,6 +33,7 @@ pub use classify::{DatabaseError, Fault};
 pub use history::CommandRow;
 pub use project::Projection;
 pub use read::{Reader, ReadingQuery, ReadingRow};
+pub use rollup::Plant;
 pub use write::Written;
 
 use crate::config;

@@ -1,10 +1,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod asking;
 mod classes;
 mod connecting;
 mod listing;
 mod migrating;
 mod projecting;
+mod retaining;
+mod rolling;
 mod speed;
 mod writing;
 
