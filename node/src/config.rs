@@ -93,6 +93,10 @@ fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 7400))
 }
 
+const fn days(days: u64) -> Duration {
+    Duration::from_secs(days * 24 * 3600)
+}
+
 macro_rules! settings {
     ($(#[$outer:meta])* $name:ident { $($(#[$inner:meta])* $field:ident : $type:ty = $default:expr),+ $(,)? }) => {
         $(#[$outer])*
@@ -154,6 +158,33 @@ settings!(
         /// How often the writer looks whether partitions have to be made.
         #[serde(with = "humantime_serde")]
         partitions_every: Duration = Duration::from_secs(3600),
+        /// Readings are kept this long, in whole days; 0: for ever.
+        #[serde(with = "humantime_serde")]
+        retention: Duration = days(1096),
+        /// Missed marks are kept this long, in whole days; 0: for ever.
+        #[serde(with = "humantime_serde")]
+        missed_retention: Duration = days(400),
+        /// Raw frames of readings are kept this long, in whole days; 0: as long as their reading.
+        #[serde(with = "humantime_serde")]
+        raw_retention: Duration = Duration::ZERO,
+        /// The keeper looks this often whether days and months have to be rolled up.
+        #[serde(with = "humantime_serde")]
+        keeper_every: Duration = Duration::from_secs(10),
+        /// The keeper waits this long for a lock on a table before it gives way; nobody else gets in while it waits.
+        #[serde(with = "humantime_serde")]
+        keeper_lock_wait: Duration = Duration::from_secs(2),
+        /// Chunks of the keeper in one look, at most.
+        keeper_chunks: usize = 2_000,
+        /// Days dropped in one look, at most.
+        retention_drops: usize = 16,
+        /// A day is rolled up for all meters this long after its end: longer than any transaction and any clock's error.
+        #[serde(with = "humantime_serde")]
+        rollup_grace: Duration = Duration::from_secs(15 * 60),
+        /// A day that late readings came for is rolled up again when none came for this long.
+        #[serde(with = "humantime_serde")]
+        rollup_settle: Duration = Duration::from_secs(60),
+        /// Meters rolled up in one transaction, at most.
+        rollup_meters: usize = 500,
     }
 );
 
@@ -483,7 +514,33 @@ settings!(
     }
 );
 
+/// Above this a clock is so wrong that its node gets no lines; two nodes may be wrong in either direction.
+const CLOCKS_APART: Duration = Duration::from_secs(60);
+/// Statements of one transaction, each as long as it may be, with room.
+const STATEMENTS: u32 = 10;
+
 impl Mysql {
+    fn contradiction(&self) -> Option<(&'static str, String, String)> {
+        let kept = [
+            ("mysql.retention", self.retention),
+            ("mysql.missed_retention", self.missed_retention),
+            ("mysql.raw_retention", self.raw_retention),
+        ];
+        if let Some((key, span)) = kept.into_iter().find(|(_, span)| span.as_secs() % days(1).as_secs() != 0) {
+            return Some((key, format!("{span:?}"), "has to be whole days".to_owned()));
+        }
+        if let Some((key, path)) = self.tls_file_without_use() {
+            let remedy = "needs mysql.tls = true, and certificate and key need each other".to_owned();
+            return Some((key, path, remedy));
+        }
+        if self.keeper_every.is_zero() {
+            return Some(("mysql.keeper_every", "0".to_owned(), "has to be longer".to_owned()));
+        }
+        let longest = self.statement_timeout * STATEMENTS + CLOCKS_APART;
+        let remedy = format!("has to be at least ten times mysql.statement_timeout and a minute = {longest:?}");
+        (self.rollup_grace < longest).then(|| ("mysql.rollup_grace", format!("{:?}", self.rollup_grace), remedy))
+    }
+
     /// The first file that is named and would not be used.
     fn tls_file_without_use(&self) -> Option<(&'static str, String)> {
         let files = [
@@ -577,9 +634,8 @@ impl Config {
             let remedy = format!("with two heartbeats has to be less than lease.length = {:?}", lease.length);
             return Some(("units.unacked_limit", span(self.units.unacked_limit), remedy));
         }
-        if let Some((key, path)) = self.mysql.tls_file_without_use() {
-            let remedy = "needs mysql.tls = true, and certificate and key need each other".to_owned();
-            return Some((key, path, remedy));
+        if let Some(wrong) = self.mysql.contradiction() {
+            return Some(wrong);
         }
         if let Some(wrong) = self.dialin.iter().find_map(DialIn::contradiction) {
             return Some(wrong);
@@ -609,6 +665,9 @@ impl Config {
     fn zero_limit(&self) -> Option<&'static str> {
         let limits = [
             ("mysql.batch_rows", self.mysql.batch_rows),
+            ("mysql.rollup_meters", self.mysql.rollup_meters),
+            ("mysql.keeper_chunks", self.mysql.keeper_chunks),
+            ("mysql.retention_drops", self.mysql.retention_drops),
             ("mysql.pulls_ahead", self.mysql.pulls_ahead),
             ("mysql.hand_over", self.mysql.hand_over),
             ("mysql.history_queue", self.mysql.history_queue),

@@ -5,6 +5,7 @@
 
 pub mod assigner;
 pub mod commands;
+pub mod keeper;
 pub mod membership;
 mod ticks;
 pub mod writer;
@@ -74,6 +75,7 @@ impl Leader {
         let writer = writer::Writer::new(cluster.clone(), Arc::clone(config), self.metrics.clone());
         let history = writer.history();
         duties.spawn(writer.run(office.clone()));
+        duties.spawn(keeper::Keeper::new(cluster.clone(), config.mysql.clone()).run(office.clone()));
         duties.spawn(assigner::Assigner::new(cluster.clone(), Arc::clone(config)).run(office.clone()));
         duties.spawn(membership::Membership::new(cluster.clone(), Arc::clone(config)).run(office.clone()));
         duties.spawn(commands::Commands::new(cluster.clone(), Arc::clone(config), history).run(office.clone()));

@@ -10,6 +10,7 @@
 //! and undoing anything.
 
 use mysql_async::Params;
+use raft_store::state::UnixMillis;
 
 use super::session::Session;
 use super::{Database, DatabaseError, Fault};
@@ -20,6 +21,7 @@ const MIGRATIONS: &[(u32, &str, &str)] = &[
     (1, "readings", include_str!("../../../migrations/0001_readings.sql")),
     (2, "projections", include_str!("../../../migrations/0002_projections.sql")),
     (3, "views", include_str!("../../../migrations/0003_views.sql")),
+    (4, "rollups", include_str!("../../../migrations/0004_rollups.sql")),
     (5, "sanity", include_str!("../../../migrations/0005_sanity.sql")),
 ];
 
@@ -38,8 +40,12 @@ const EDITED: &str = "its text differs from the one applied here: run the releas
 impl Database {
     /// Brings the tables to what this release wants, and makes the days ahead.
     pub async fn migrate(&mut self) -> Result<(), DatabaseError> {
+        self.migrate_at(wall_now()).await
+    }
+
+    pub(super) async fn migrate_at(&mut self, now: UnixMillis) -> Result<(), DatabaseError> {
         self.migrate_to(MIGRATIONS).await?;
-        self.make_partitions(wall_now()).await
+        self.make_partitions(now).await
     }
 
     pub(super) async fn migrate_to(&mut self, migrations: &[(u32, &str, &str)]) -> Result<(), DatabaseError> {

@@ -5,6 +5,7 @@
 //!     session      a connection with its time limits     classify    what an error asks for
 //!     tls          encrypted, to a server that is it
 //!     migrate      tables as this release wants them     partitions  days made ahead
+//!     rollup       days and months of meters           retention   days dropped, frames emptied
 //!     rows, write  records into rows, once               project, history
 //!   Reader     what the console lists: a connection of its own
 //! ```
@@ -18,6 +19,8 @@ mod migrate;
 mod partitions;
 mod project;
 mod read;
+mod retention;
+mod rollup;
 mod rows;
 mod session;
 mod statement;
@@ -32,6 +35,7 @@ pub use classify::{DatabaseError, Fault};
 pub use history::CommandRow;
 pub use project::Projection;
 pub use read::{Reader, ReadingQuery, ReadingRow};
+pub use rollup::Plant;
 pub use tls::TlsFileError;
 pub use write::Written;
 
@@ -60,12 +64,26 @@ pub fn check(config: &config::Mysql) -> Result<(), SettingsError> {
 pub struct Database {
     session: Session,
     config: config::Mysql,
+    plant: Plant,
 }
 
 impl Database {
     /// Connects to the first endpoint, in their order, that can be written to.
     pub async fn connect(config: &config::Mysql) -> Result<Self, DatabaseError> {
-        Ok(Self { session: Session::open_any(config, session::Purpose::Write).await?, config: config.clone() })
+        let session = Session::open_any(config, session::Purpose::Write).await?;
+        Ok(Self { session, config: config.clone(), plant: Plant::utc() })
+    }
+
+    /// Days of the plant begin at midnight in the zone of this IANA name.
+    pub fn stand_in(&mut self, zone: &str) {
+        if self.plant.name() != zone {
+            self.plant = Plant::new(zone);
+        }
+    }
+
+    /// Where the plant is.
+    pub const fn plant(&self) -> &Plant {
+        &self.plant
     }
 
     /// Where it is connected: `host:port/database`.

@@ -113,7 +113,8 @@ impl Database {
         ANSWERED.take(&mut self.session, keys(&readings)).await?;
         MARKS.put(&mut self.session, values(&misses)).await?;
         ANSWERED_BEFORE.take(&mut self.session, keys(&misses)).await?;
-        LATEST.put(&mut self.session, latest(&readings)).await
+        LATEST.put(&mut self.session, latest(&readings)).await?;
+        self.mark_late(wall_now(), &readings).await
     }
 
     async fn reject(&mut self, records: &[SpoolRecord], rejection: &Rejection) -> Result<(), DatabaseError> {

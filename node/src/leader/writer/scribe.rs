@@ -1,7 +1,7 @@
 //! The writing loop: the only one that talks to the database while this node leads.
 //!
 //! ```text
-//!   connect -> migrate -> project -> what is pending -> "back" --> next: batch | commands | registry | days
+//!   connect -> migrate -> project -> what is pending -> "back" --> next: batch | commands | registry
 //!      ^                                                               |
 //!      +-- back-off <-- "away" <---------- any error that lasts <------+
 //! ```
@@ -13,14 +13,13 @@ use std::time::Duration;
 
 use protocol::api::peer::SpoolRecord;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::Backlog;
 use super::history::{HistoryError, Job};
 use super::projector::Projector;
 use super::puller::Batch;
-use crate::clock::wall_now;
 use crate::cluster::Applied;
 use crate::cluster::board::Board;
 use crate::config;
@@ -89,8 +88,6 @@ impl Scribe {
         self.write_pending(&mut database).await?;
         self.report.back(database.endpoint());
         self.pause = self.config.retry_min;
-        let mut days = interval_at(Instant::now() + self.config.partitions_every, self.config.partitions_every);
-        days.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 batch = next(&mut self.held, &mut self.batches) => match batch {
@@ -99,7 +96,6 @@ impl Scribe {
                 },
                 Some(job) = self.jobs.recv() => self.store(&mut database, job).await?,
                 Ok(()) = self.applied.changed() => self.project(&mut database).await?,
-                _ = days.tick() => database.make_partitions(wall_now()).await?,
             }
             self.write_pending(&mut database).await?;
         }
@@ -150,7 +146,9 @@ impl Scribe {
     }
 
     async fn project(&mut self, database: &mut Database) -> Result<(), DatabaseError> {
-        let registry = self.applied.borrow_and_update().state.registry.clone();
+        let state = self.applied.borrow_and_update().state.clone();
+        database.stand_in(&state.plant.calendar.zone);
+        let registry = state.registry;
         let Some(projection) = self.projector.due(&registry) else { return Ok(()) };
         if let Some(error) = tolerate_refused_rows(database.project(&projection).await)? {
             self.report.note(format!("lines and meters cannot be copied to the database: {error}"));

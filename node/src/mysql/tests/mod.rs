@@ -1,11 +1,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod asking;
 mod classes;
 mod connecting;
 mod encrypted;
 mod listing;
 mod migrating;
 mod projecting;
+mod retaining;
+mod rolling;
 mod speed;
 mod writing;
 

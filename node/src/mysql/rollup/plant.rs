@@ -1,0 +1,43 @@
+//! Where the plant's days begin.
+//!
+//! Promises: a day lasts from its first moment to the first moment of the next, 23 or 25 hours where clocks are changed.
+//! Refuses: the zone of this machine.
+
+use jiff::civil::{Date, DateTime};
+use raft_store::state::UnixMillis;
+
+use crate::timetable::Zone;
+
+/// The plant's time zone.
+#[derive(Debug, Clone)]
+pub struct Plant {
+    zone: Zone,
+    name: String,
+}
+
+impl Plant {
+    /// The plant in the zone of this IANA name; in UTC where this release does not know it.
+    pub fn new(name: &str) -> Self {
+        Self { zone: Zone::or_utc(name), name: name.to_owned() }
+    }
+
+    /// A plant whose days are those of UTC.
+    pub fn utc() -> Self {
+        Self::new("UTC")
+    }
+
+    /// The zone's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The civil day of a moment.
+    pub fn day_of(&self, moment: UnixMillis) -> Date {
+        self.zone.civil(moment.0).map_or(Date::MAX, DateTime::date)
+    }
+
+    /// The first moment of a day, and of the next, Unix ms.
+    pub fn bounds(&self, day: Date) -> (u64, u64) {
+        self.zone.day(day).unwrap_or_default()
+    }
+}
