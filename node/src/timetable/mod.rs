@@ -14,12 +14,14 @@
 mod rule;
 #[cfg(test)]
 mod tests;
+mod words;
 mod zone;
 
 use raft_store::state::plant::calendar::Calendar;
 use raft_store::state::plant::schedule::{Freeze, Priority, Rule, Schedule};
 
 use rule::Moments;
+pub use words::calendar;
 pub use zone::{NoSuchZone, Zone};
 
 /// One slot. All times are Unix ms.

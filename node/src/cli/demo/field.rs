@@ -150,7 +150,7 @@ impl Field {
                 parity: (*parity).to_owned(),
                 extra_answer_ms: extra.parse().ok()?,
                 repeats: Some(repeats.parse().ok()?),
-                requires: Default::default(),
+                ..LineSpec::default()
             })
         })
     }
@@ -167,7 +167,7 @@ impl Field {
                 profile: (*profile).to_owned(),
                 interval_s: interval.parse().ok()?,
                 offset_s: offset.parse().ok()?,
-                disabled: false,
+                ..MeterSpec::default()
             })
         })
     }
