@@ -82,8 +82,7 @@ fn list(state: &State, asked: &api::ListMetersRequest, page: Page<'_>) -> Result
         name => Some(state.registry.line_named(name).ok_or_else(|| convert::missing("line", name))?.id),
     };
     let selector = convert::selector(&asked.selector).map_err(Status::invalid_argument)?;
-    let is_selected =
-        |meter: &Meter| selector.as_ref().is_none_or(|s| s.selects(&state.plant, &state.registry, meter));
+    let is_selected = |meter: &Meter| selector.as_ref().is_none_or(|s| s.selects(&state.plant, &state.registry, meter));
     let (meters, next_page_token) = page.take(&state.registry.meter_names, |name, id: MeterId| {
         let meter = state.registry.meters.get(&id).filter(|_| name.contains(&asked.name_contains))?;
         let wanted = on.is_none_or(|line| meter.line == line) && is_selected(meter);

@@ -82,11 +82,7 @@ impl Plant for Admin {
 
 impl Admin {
     /// Carries a change of the plant out, or only counts what it would do.
-    async fn change(
-        &self,
-        dry_run: bool,
-        entry: impl Fn(UnixMillis) -> Entry,
-    ) -> Result<api::ScheduleEffect, Status> {
+    async fn change(&self, dry_run: bool, entry: impl Fn(UnixMillis) -> Entry) -> Result<api::ScheduleEffect, Status> {
         let state = self.read().await?.state;
         // No duty began later, so that each that changes is seen to.
         let last = entry(UnixMillis(u64::MAX));
@@ -102,15 +98,14 @@ impl Admin {
         if state.plant.policies.contains_key(name) || state.plant.policies.len() < most {
             return Ok(());
         }
-        let text = format!("there are {most} policies (admin.policies): remove one, or select more meters by one of them");
+        let text =
+            format!("there are {most} policies (admin.policies): remove one, or select more meters by one of them");
         Err(Status::failed_precondition(text))
     }
 }
 
 /// Work that looks at every meter keeps no other call waiting.
-async fn beside<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Status> + Send + 'static,
-) -> Result<T, Status> {
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> Result<T, Status> + Send + 'static) -> Result<T, Status> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| Status::internal(format!("the answer was not worked out: {error}")))?
 }

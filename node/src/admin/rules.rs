@@ -144,7 +144,9 @@ mod tests {
     fn a_viewer_may_look_and_change_nothing() {
         assert!(permit(Role::Viewer, Rpc::ClusterStatus).is_ok());
         assert!(permit(Role::Viewer, Rpc::CommandsWatch).is_ok());
-        for change in [Rpc::CommandsSubmit, Rpc::LinesImport, Rpc::MetersSetEnabled, Rpc::PlantSetPolicy, Rpc::ClusterDrain] {
+        for change in
+            [Rpc::CommandsSubmit, Rpc::LinesImport, Rpc::MetersSetEnabled, Rpc::PlantSetPolicy, Rpc::ClusterDrain]
+        {
             let refused = permit(Role::Viewer, change).expect_err("a viewer changed something");
             assert_eq!(refused.code(), tonic::Code::PermissionDenied);
         }

@@ -79,7 +79,8 @@ fn changed(mut calendar: api::Calendar, set: &Set) -> Result<api::Calendar, Fail
         Some(days) => days.clone_into(&mut calendar.season),
     }
     for text in &set.season_of {
-        let wrong = || Failure::Usage(format!("--season-of {text}: write YEAR=DAYS such as 2026=2026-11-01..2027-04-05"));
+        let wrong =
+            || Failure::Usage(format!("--season-of {text}: write YEAR=DAYS such as 2026=2026-11-01..2027-04-05"));
         let (year, days) = text.split_once('=').ok_or_else(wrong)?;
         let year: u32 = year.parse().map_err(|_| wrong())?;
         calendar.seasons.retain(|season| season.year != year);

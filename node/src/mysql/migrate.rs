@@ -20,6 +20,7 @@ const MIGRATIONS: &[(u32, &str, &str)] = &[
     (1, "readings", include_str!("../../../migrations/0001_readings.sql")),
     (2, "projections", include_str!("../../../migrations/0002_projections.sql")),
     (3, "views", include_str!("../../../migrations/0003_views.sql")),
+    (7, "places", include_str!("../../../migrations/0007_places.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS hearth_migration (

@@ -22,7 +22,7 @@ use raft_store::state::plant::schedule::{Freeze, Priority, Rule, Schedule};
 
 use rule::Moments;
 pub use words::calendar;
-pub use zone::{NoSuchZone, Zone};
+pub use zone::Zone;
 
 /// One slot. All times are Unix ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

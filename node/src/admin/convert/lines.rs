@@ -163,9 +163,8 @@ mod tests {
             labels: [("line".to_owned(), "v".to_owned())].into(),
         };
         let columns: Vec<_> = line_spec(bad).expect_err("a bad row").iter().map(|fault| fault.column).collect();
-        let wanted = [
-            "name", "endpoint", "baud", "parity", "extra_answer_ms", "repeats", "requires", "schedule", "labels",
-        ];
+        let wanted =
+            ["name", "endpoint", "baud", "parity", "extra_answer_ms", "repeats", "requires", "schedule", "labels"];
         assert_eq!(columns, wanted);
     }
 

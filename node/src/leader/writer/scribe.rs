@@ -150,12 +150,12 @@ impl Scribe {
     }
 
     async fn project(&mut self, database: &mut Database) -> Result<(), DatabaseError> {
-        let registry = self.applied.borrow_and_update().state.registry.clone();
-        let Some(projection) = self.projector.due(&registry) else { return Ok(()) };
+        let state = self.applied.borrow_and_update().state.clone();
+        let Some((projection, told)) = self.projector.due(&state) else { return Ok(()) };
         if let Some(error) = tolerate_refused_rows(database.project(&projection).await)? {
             self.report.note(format!("lines and meters cannot be copied to the database: {error}"));
         }
-        self.projector.told(registry);
+        self.projector.told(told);
         Ok(())
     }
 }
