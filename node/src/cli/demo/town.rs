@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn no_two_meters_of_a_line_share_a_household() {
-        let mut homes: Vec<_> = (0..60).map(|number| household(number)["household"].clone()).collect();
+        let mut homes: Vec<_> = (0..60).map(|number| household(number).remove("household")).collect();
         homes.sort_unstable();
         homes.dedup();
         assert_eq!(homes.len(), 60);
