@@ -455,6 +455,8 @@ settings!(
     Admin {
         /// Rows of one import, at most.
         import_rows: usize = 20_000,
+        /// Schedule policies, at most: each is looked at for every meter that has no schedule of its own.
+        policies: usize = 256,
         /// Rows of one page where none is asked for.
         page_rows: u32 = 100,
         /// Rows of one page, at most.
@@ -676,6 +678,7 @@ impl Config {
             ("spool.pull_records", self.spool.pull_records as usize),
             ("admin.import_rows", self.admin.import_rows),
             ("admin.overloaded_shown", self.admin.overloaded_shown),
+            ("admin.policies", self.admin.policies),
             ("admin.watch_queue", self.admin.watch_queue),
             ("admin.watchers", self.admin.watchers),
             ("admin.status_per_second", self.admin.status_per_second as usize),

@@ -156,7 +156,7 @@ fn meter_specs<'a>(config: &'a Config, line: &'a LineConfig) -> impl Iterator<It
         profile: meter.profile.clone(),
         interval_s: config.interval_s,
         offset_s: config.offset_s,
-        disabled: false,
+        ..MeterSpec::default()
     })
 }
 

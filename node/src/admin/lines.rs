@@ -33,12 +33,12 @@ impl Lines for Admin {
     async fn import(&self, request: Request<api::ImportLinesRequest>) -> Result<Response<api::ImportReply>, Status> {
         authorize(&request, Rpc::LinesImport)?;
         self.within(async {
-            match convert::rows(request.into_inner().lines, &self.config.admin, convert::line_spec)? {
+            match convert::rows(request.into_inner().lines, &self.config.admin, convert::line_row)? {
                 Err(errors) => Ok(convert::refused_rows(errors)),
                 Ok(lines) if lines.is_empty() => Ok(api::ImportReply::default()),
                 Ok(lines) => {
-                    let names = lines.iter().map(|line| line.name.clone()).collect();
-                    let entry = Entry::ImportLines { at: wall_now(), lines };
+                    let names = lines.iter().map(|(line, _)| line.name.clone()).collect();
+                    let entry = Entry::RegisterLines { at: wall_now(), lines };
                     Ok(self.warned(convert::imported(self.propose(entry).await?)?, names).await)
                 }
             }

@@ -5,26 +5,28 @@
 use protocol::api::admin as api;
 use protocol::api::admin::meters_server::Meters;
 use protocol::meter::MeterId;
+use raft_store::state::registry::Meter;
 use raft_store::state::{Entry, State};
 use tonic::{Request, Response, Status};
 
 use super::page::Page;
 use super::rules::{Rpc, authorize};
 use super::{Admin, convert};
+use crate::clock::wall_now;
 
 #[tonic::async_trait]
 impl Meters for Admin {
     async fn import(&self, request: Request<api::ImportMetersRequest>) -> Result<Response<api::ImportReply>, Status> {
         authorize(&request, Rpc::MetersImport)?;
         self.within(async {
-            let spec = |row| convert::meter_spec(row, &self.catalogue);
-            match convert::rows(request.into_inner().meters, &self.config.admin, spec)? {
+            let row = |row| convert::meter_row(row, &self.catalogue);
+            match convert::rows(request.into_inner().meters, &self.config.admin, row)? {
                 Err(errors) => Ok(convert::refused_rows(errors)),
                 Ok(meters) if meters.is_empty() => Ok(api::ImportReply::default()),
                 Ok(meters) => {
-                    let lines = meters.iter().map(|meter| meter.line.clone()).collect();
-                    let reply = convert::imported(self.propose(Entry::ImportMeters { meters }).await?)?;
-                    Ok(self.warned(reply, lines).await)
+                    let lines = meters.iter().map(|(meter, _)| meter.line.clone()).collect();
+                    let entry = Entry::RegisterMeters { at: wall_now(), meters };
+                    Ok(self.warned(convert::imported(self.propose(entry).await?)?, lines).await)
                 }
             }
         })
@@ -52,7 +54,7 @@ impl Meters for Admin {
         request: Request<api::RemoveMeterRequest>,
     ) -> Result<Response<api::RemoveMeterReply>, Status> {
         authorize(&request, Rpc::MetersRemove)?;
-        let entry = Entry::RemoveMeter { name: request.into_inner().name };
+        let entry = Entry::ForgetMeter { at: wall_now(), name: request.into_inner().name };
         self.within(async { self.propose(entry).await.map(|_| api::RemoveMeterReply {}) }).await
     }
 
@@ -60,7 +62,7 @@ impl Meters for Admin {
         authorize(&request, Rpc::MetersSetEnabled)?;
         let api::SetMeterEnabledRequest { name, enabled, .. } = request.into_inner();
         self.within(async {
-            self.propose(Entry::SetMeterEnabled { name: name.clone(), enabled }).await?;
+            self.propose(Entry::SwitchMeter { at: wall_now(), name: name.clone(), enabled }).await?;
             self.shown_meter(&name).await
         })
         .await
@@ -80,9 +82,12 @@ fn list(state: &State, asked: &api::ListMetersRequest, page: Page<'_>) -> Result
         "" => None,
         name => Some(state.registry.line_named(name).ok_or_else(|| convert::missing("line", name))?.id),
     };
+    let selector = convert::selector(&asked.selector).map_err(Status::invalid_argument)?;
+    let is_selected = |meter: &Meter| selector.as_ref().is_none_or(|s| s.selects(&state.plant, &state.registry, meter));
     let (meters, next_page_token) = page.take(&state.registry.meter_names, |name, id: MeterId| {
         let meter = state.registry.meters.get(&id).filter(|_| name.contains(&asked.name_contains))?;
-        on.is_none_or(|line| meter.line == line).then(|| convert::meter(state, meter))
+        let wanted = on.is_none_or(|line| meter.line == line) && is_selected(meter);
+        wanted.then(|| convert::meter(state, meter))
     });
     Ok(api::ListMetersReply { meters, next_page_token })
 }

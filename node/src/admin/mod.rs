@@ -1,7 +1,7 @@
 //! The console service: what an administrator may ask of the cluster, on every node.
 //!
 //! ```text
-//!   request --> rules (who may) --> noun (cluster, lines, meters, readings, commands) --> cluster: read, propose
+//!   request --> rules (who may) --> noun (cluster, lines, meters, plant, ..) --> cluster: read, propose
 //!                                      |
 //!                                      +-- convert: messages <-> domain
 //! ```
@@ -17,6 +17,7 @@ mod loads;
 mod meters;
 mod orphans;
 mod page;
+mod plant;
 mod problems;
 mod readings;
 mod rules;
@@ -35,6 +36,7 @@ use protocol::api::admin::cluster_server::ClusterServer;
 use protocol::api::admin::commands_server::CommandsServer;
 use protocol::api::admin::lines_server::LinesServer;
 use protocol::api::admin::meters_server::MetersServer;
+use protocol::api::admin::plant_server::PlantServer;
 use protocol::api::admin::readings_server::ReadingsServer;
 use protocol::profile::Catalogue;
 use raft_store::state::{Entry, Reply};
@@ -85,6 +87,7 @@ impl Admin {
         Routes::new(ClusterServer::new(self.clone()).max_decoding_message_size(most))
             .add_service(LinesServer::new(self.clone()).max_decoding_message_size(most))
             .add_service(MetersServer::new(self.clone()).max_decoding_message_size(most))
+            .add_service(PlantServer::new(self.clone()).max_decoding_message_size(most))
             .add_service(ReadingsServer::new(self.clone()).max_decoding_message_size(most))
             .add_service(CommandsServer::new(self).max_decoding_message_size(most))
     }

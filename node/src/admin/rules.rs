@@ -60,6 +60,18 @@ pub enum Rpc {
     MetersRemove,
     /// Meters.SetEnabled
     MetersSetEnabled,
+    /// Plant.GetCalendar
+    PlantGetCalendar,
+    /// Plant.SetCalendar
+    PlantSetCalendar,
+    /// Plant.ListPolicies
+    PlantListPolicies,
+    /// Plant.SetPolicy
+    PlantSetPolicy,
+    /// Plant.RemovePolicy
+    PlantRemovePolicy,
+    /// Plant.Upcoming
+    PlantUpcoming,
     /// Readings.List
     ReadingsList,
     /// Readings.Watch
@@ -83,6 +95,7 @@ impl Rpc {
             Self::ClusterStatus | Self::ClusterWatchStatus => Role::Viewer,
             Self::LinesList | Self::LinesGet | Self::LinesWatch => Role::Viewer,
             Self::MetersList | Self::MetersGet => Role::Viewer,
+            Self::PlantGetCalendar | Self::PlantListPolicies | Self::PlantUpcoming => Role::Viewer,
             Self::ReadingsList | Self::ReadingsWatch => Role::Viewer,
             Self::CommandsGet | Self::CommandsList | Self::CommandsWatch => Role::Viewer,
             Self::CommandsSubmit | Self::CommandsCancel => Role::Operator,
@@ -90,6 +103,7 @@ impl Rpc {
             Self::LinesScan => Role::Engineer,
             Self::LinesImport | Self::LinesRemove => Role::Engineer,
             Self::MetersImport | Self::MetersRemove | Self::MetersSetEnabled => Role::Engineer,
+            Self::PlantSetCalendar | Self::PlantSetPolicy | Self::PlantRemovePolicy => Role::Engineer,
             Self::ClusterDrain | Self::ClusterResume | Self::ClusterRemove => Role::Admin,
             Self::ClusterTransferLeader => Role::Admin,
         }
@@ -130,7 +144,9 @@ mod tests {
     fn a_viewer_may_look_and_change_nothing() {
         assert!(permit(Role::Viewer, Rpc::ClusterStatus).is_ok());
         assert!(permit(Role::Viewer, Rpc::CommandsWatch).is_ok());
-        for change in [Rpc::CommandsSubmit, Rpc::LinesImport, Rpc::MetersSetEnabled, Rpc::ClusterDrain] {
+        for change in
+            [Rpc::CommandsSubmit, Rpc::LinesImport, Rpc::MetersSetEnabled, Rpc::PlantSetPolicy, Rpc::ClusterDrain]
+        {
             let refused = permit(Role::Viewer, change).expect_err("a viewer changed something");
             assert_eq!(refused.code(), tonic::Code::PermissionDenied);
         }

@@ -10,6 +10,7 @@ use protocol::api::admin::cluster_client::ClusterClient;
 use protocol::api::admin::commands_client::CommandsClient;
 use protocol::api::admin::lines_client::LinesClient;
 use protocol::api::admin::meters_client::MetersClient;
+use protocol::api::admin::plant_client::PlantClient;
 use protocol::api::admin::readings_client::ReadingsClient;
 use tonic::transport::{Channel, Endpoint};
 
@@ -64,6 +65,11 @@ impl Session {
     /// The meters.
     pub fn meters(&self) -> MetersClient<Channel> {
         MetersClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES)
+    }
+
+    /// The plant: its calendar and schedules.
+    pub fn plant(&self) -> PlantClient<Channel> {
+        PlantClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES)
     }
 
     /// The readings.

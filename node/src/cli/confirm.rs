@@ -3,6 +3,7 @@
 //! ```text
 //!                     --yes    terminal    no terminal
 //!   removal           go       ask         refuse: add --yes
+//!   schedule          go       ask         refuse: add --yes
 //!   valve             go       ask         go
 //! ```
 //!
@@ -17,6 +18,8 @@ use super::failure::Failure;
 pub enum Danger {
     /// Forgets something.
     Removal,
+    /// Changes when meters are read.
+    Schedule,
     /// Moves a valve.
     Valve,
 }
@@ -32,7 +35,7 @@ const fn decide(danger: Danger, yes: bool, terminal: bool) -> Decision {
     match (danger, yes, terminal) {
         (_, true, _) | (Danger::Valve, false, false) => Decision::Go,
         (_, false, true) => Decision::Ask,
-        (Danger::Removal, false, false) => Decision::Refuse,
+        (Danger::Removal | Danger::Schedule, false, false) => Decision::Refuse,
     }
 }
 
@@ -70,6 +73,7 @@ mod tests {
         assert_eq!(decide(Danger::Removal, false, true), Decision::Ask);
         assert_eq!(decide(Danger::Removal, false, false), Decision::Refuse);
         assert_eq!(decide(Danger::Removal, true, false), Decision::Go);
+        assert_eq!(decide(Danger::Schedule, false, false), Decision::Refuse);
     }
 
     #[test]

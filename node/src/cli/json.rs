@@ -106,6 +106,8 @@ pub fn line(line: &api::Line) -> Value {
         "extra_answer_ms": spec.extra_answer_ms,
         "repeats": spec.repeats,
         "requires": spec.requires,
+        "schedule": spec.schedule,
+        "labels": spec.labels,
         "epoch": line.epoch,
         "phase": word(line.phase().as_str_name(), "PHASE_"),
         "node": line.node,
@@ -137,12 +139,63 @@ pub fn meter(meter: &api::Meter) -> Value {
         "interval_s": spec.interval_s,
         "offset_s": spec.offset_s,
         "disabled": spec.disabled,
+        "schedule": meter.schedule,
+        "schedule_by": meter.schedule_by,
+        "labels": meter.labels,
+        "identity": spec.identity,
     })
 }
 
 /// The meters.
 pub fn meters(meters: &[api::Meter]) -> Value {
     json!({ "meters": list(meters, meter) })
+}
+
+/// The plant's calendar.
+pub fn calendar(calendar: &api::Calendar) -> Value {
+    json!({
+        "zone": calendar.zone,
+        "season": calendar.season,
+        "seasons": list(&calendar.seasons, |season| json!({ "year": season.year, "days": season.days })),
+    })
+}
+
+/// A schedule for all meters of a selector.
+pub fn policy(policy: &api::SchedulePolicy) -> Value {
+    json!({
+        "name": policy.name,
+        "rank": policy.rank,
+        "selector": policy.selector,
+        "schedule": policy.schedule,
+        "selected": policy.selected,
+        "following": policy.following,
+    })
+}
+
+/// The policies.
+pub fn policies(policies: &[api::SchedulePolicy]) -> Value {
+    json!({ "policies": list(policies, policy) })
+}
+
+/// What a change of schedules does.
+pub fn schedule_effect(effect: &api::ScheduleEffect) -> Value {
+    json!({ "meters_changed": effect.meters_changed, "meters": effect.meters })
+}
+
+/// The next slots of a meter, or of a schedule.
+pub fn upcoming(upcoming: &api::UpcomingReply) -> Value {
+    json!({
+        "schedule": upcoming.schedule,
+        "schedule_by": upcoming.schedule_by,
+        "zone": upcoming.zone,
+        "disabled": upcoming.disabled,
+        "slots": list(&upcoming.slots, |slot| {
+            json!({
+                "begin": slot.begin, "end": slot.end, "on_time_until": slot.on_time_until,
+                "priority": slot.priority, "freeze": slot.freeze,
+            })
+        }),
+    })
 }
 
 /// What an import did.

@@ -22,7 +22,11 @@ pub enum Command {
     /// Creates or updates lines from a CSV file: all rows or none.
     #[command(after_help = "Columns, named by the first row: name, endpoint (tcp://HOST:PORT, \
                             modbus-tcp://HOST:PORT, serial:///dev/NAME or dialin://UNIT); optional: \
-                            baud, parity, extra_answer_ms, repeats, requires (name=value;name=value).")]
+                            baud, parity, extra_answer_ms, repeats, requires (name=value;name=value), schedule \
+                            (of its meters that have no other: every 15m in season; daily 00:00), region, station, \
+                            community, building, unit, household and labels (others, name=value;name=value), which \
+                            its meters have, too. A row says all there is of its line: what it leaves out is taken \
+                            back.")]
     Import {
         /// The file; - is stdin.
         file: PathBuf,
@@ -135,10 +139,10 @@ fn owner(line: &api::Line) -> String {
 fn lines_table(lines: &[api::Line]) -> String {
     let row = |line: &api::Line| {
         let spec = line.spec.clone().unwrap_or_default();
-        let (epoch, meters) = (line.epoch.to_string(), line.meters.to_string());
-        [spec.name, spec.endpoint, phase(line), owner(line), epoch, meters, load(line)]
+        let (epoch, meters, labels) = (line.epoch.to_string(), line.meters.to_string(), labels(&spec.labels));
+        [spec.name, spec.endpoint, phase(line), owner(line), epoch, meters, load(line), spec.schedule, labels]
     };
-    let titles = ["NAME", "ENDPOINT", "PHASE", "NODE", "EPOCH", "METERS", "LOAD"];
+    let titles = ["NAME", "ENDPOINT", "PHASE", "NODE", "EPOCH", "METERS", "LOAD", "SCHEDULE", "LABELS"];
     table(titles, &["EPOCH", "METERS", "LOAD"], lines.iter().map(row))
 }
 
@@ -154,6 +158,8 @@ fn shown(line: &api::Line) -> String {
         format!("endpoint  {}, {} bit/s, parity {}", spec.endpoint, spec.baud, spec.parity),
         format!("answers   {} ms more than the standard, {} repeats", spec.extra_answer_ms, spec.repeats.unwrap_or(0)),
         format!("requires  {}", labels(&spec.requires)),
+        format!("labels    {}", labels(&spec.labels)),
+        format!("schedule  {}", if spec.schedule.is_empty() { "none of its own" } else { spec.schedule.as_str() }),
         format!("meters    {}", line.meters),
         format!("load      {} of the time in which they have to be read", load(line)),
         format!("owner     {}, {}, epoch {}, since {} UTC", owner(line), phase(line), line.epoch, moment(line.since)),

@@ -11,6 +11,7 @@ use tonic::Response;
 use super::client::Session;
 use super::confirm::{Danger, confirm};
 use super::failure::Failure;
+use super::format::labels;
 use super::import::{read, show_import};
 use super::output::{Out, table};
 use super::{json, pages, rows};
@@ -21,8 +22,13 @@ pub enum Command {
     /// Creates or updates meters from a CSV file: all rows or none.
     #[command(after_help = "Columns, named by the first row: name, line, dialect (mbus, cjt188, modbus), address \
                             (mbus: 1 to 250, or 16 hex digits of a secondary address, with - and 8 of the fabrication \
-                            number where two share it; cjt188: up to 14 digits; modbus: 1 to 247); of modbus meters and optional of others: profile; optional: interval_s, offset_s, \
-                            disabled (true or false).")]
+                            number where two share it; cjt188: up to 14 digits; modbus: 1 to 247); of modbus meters and \
+                            optional of others: profile; optional: schedule (every 15m in season; daily 00:00) or, as \
+                            before, interval_s and offset_s; disabled (true or false); identity (what the meter has to \
+                            say it is); region, station, community, building, unit, household and labels (others, \
+                            name=value;name=value), which go before its line's. A meter without a schedule is read as \
+                            the first policy says that selects it, else its line, else every 15 minutes. A row says \
+                            all there is of its meter: what it leaves out is taken back.")]
     Import {
         /// The file; - is stdin.
         file: PathBuf,
@@ -32,6 +38,9 @@ pub enum Command {
         /// Only those on this line.
         #[arg(long, default_value = "", hide_default_value = true)]
         line: String,
+        /// Only those that have this label, their own or their line's: station=S1 or building=12*; all of several.
+        #[arg(long = "label", value_name = "NAME=VALUE")]
+        labels: Vec<String>,
         /// Only those whose name contains this.
         #[arg(default_value = "", hide_default_value = true)]
         name: String,
@@ -65,8 +74,8 @@ pub enum Command {
 pub async fn run(command: Command, session: &Session, out: Out) -> Result<(), Failure> {
     match command {
         Command::Import { file } => import(&file, session, out).await,
-        Command::List { line, name } => {
-            let meters = list(session, line, name).await?;
+        Command::List { line, labels, name } => {
+            let meters = list(session, line, labels.join(","), name).await?;
             out.show(|| json::meters(&meters), || meters_table(&meters))
         }
         Command::Show { name } => {
@@ -104,8 +113,14 @@ async fn get(session: &Session, name: String) -> Result<api::Meter, Failure> {
     reply.map(Response::into_inner).map_err(Failure::of_look)
 }
 
-pub(super) async fn list(session: &Session, line: String, name: String) -> Result<Vec<api::Meter>, Failure> {
-    let asked = api::ListMetersRequest { line, name_contains: name, limit: pages::SIZE, page_token: String::new() };
+pub(super) async fn list(
+    session: &Session,
+    line: String,
+    selector: String,
+    name: String,
+) -> Result<Vec<api::Meter>, Failure> {
+    let asked =
+        api::ListMetersRequest { line, name_contains: name, limit: pages::SIZE, page_token: String::new(), selector };
     pages::all(async |page_token| {
         let asked = api::ListMetersRequest { page_token, ..asked.clone() };
         let page = session.meters().list(asked).await.map_err(Failure::of_look)?.into_inner();
@@ -114,33 +129,34 @@ pub(super) async fn list(session: &Session, line: String, name: String) -> Resul
     .await
 }
 
-fn schedule(spec: &api::MeterSpec) -> String {
-    match (spec.disabled, spec.offset_s) {
-        (true, _) => "disabled".to_owned(),
-        (false, 0) => format!("every {} s", spec.interval_s),
-        (false, offset) => format!("every {} s + {offset} s", spec.interval_s),
-    }
+fn schedule(meter: &api::Meter) -> String {
+    if meter.spec.as_ref().is_some_and(|spec| spec.disabled) { "disabled".to_owned() } else { meter.schedule.clone() }
 }
 
 fn meters_table(meters: &[api::Meter]) -> String {
     let row = |meter: &api::Meter| {
         let spec = meter.spec.clone().unwrap_or_default();
-        let schedule = schedule(&spec);
-        [spec.name, spec.line, meter.node.to_string(), spec.dialect, spec.address, spec.profile, schedule]
+        let (node, by, labels) = (meter.node.to_string(), meter.schedule_by.clone(), labels(&meter.labels));
+        [spec.name, spec.line, node, spec.dialect, spec.address, spec.profile, schedule(meter), by, labels]
     };
-    table(["NAME", "LINE", "NODE", "DIALECT", "ADDRESS", "PROFILE", "READ"], &["NODE"], meters.iter().map(row))
+    let header = ["NAME", "LINE", "NODE", "DIALECT", "ADDRESS", "PROFILE", "READ", "BY", "LABELS"];
+    table(header, &["NODE"], meters.iter().map(row))
 }
 
 fn shown(meter: &api::Meter) -> String {
     let spec = meter.spec.clone().unwrap_or_default();
     let profile = if spec.profile.is_empty() { "recognised by its answer" } else { spec.profile.as_str() };
+    let identity = if spec.identity.is_empty() { "any" } else { spec.identity.as_str() };
     [
         format!("meter    {} (id {})", spec.name, meter.id),
         format!("line     {} (id {}), held by node {}", spec.line, meter.line_id, meter.node),
         format!("address  {} {}", spec.dialect, spec.address),
         format!("profile  {profile}"),
-        format!("read     {}", schedule(&spec)),
+        format!("read     {} (by {})", schedule(meter), meter.schedule_by),
+        format!("labels   {}", labels(&meter.labels)),
+        format!("identity {identity}"),
     ]
+    .map(|row| row.trim_end().to_owned())
     .join("\n")
 }
 
@@ -157,10 +173,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_schedule_is_told_in_seconds_and_a_disabled_meter_as_such() {
-        let spec = |offset_s, disabled| api::MeterSpec { interval_s: 900, offset_s, disabled, ..Default::default() };
-        assert_eq!(schedule(&spec(0, false)), "every 900 s");
-        assert_eq!(schedule(&spec(30, false)), "every 900 s + 30 s");
-        assert_eq!(schedule(&spec(30, true)), "disabled");
+    fn a_meter_shows_by_what_it_is_read_and_whose_word_that_is() {
+        let spec = api::MeterSpec { name: "m".to_owned(), identity: "12".to_owned(), ..Default::default() };
+        let (schedule, schedule_by) = ("daily 00:00".to_owned(), "policy bills".to_owned());
+        let labels = [("station".to_owned(), "S1".to_owned()), ("building".to_owned(), "3".to_owned())].into();
+        let mut meter = api::Meter { spec: Some(spec), schedule, schedule_by, labels, ..Default::default() };
+        let text = shown(&meter);
+        assert!(text.contains("read     daily 00:00 (by policy bills)\nlabels   building=3 station=S1"), "{text}");
+        assert!(text.ends_with("identity 12"), "{text}");
+        meter.spec = Some(api::MeterSpec { disabled: true, ..Default::default() });
+        assert!(shown(&meter).contains("read     disabled"));
     }
 }

@@ -3,6 +3,7 @@
 //! Promises: data on stdout, everything else on stderr; exit codes as documented in the help; dangerous acts show their
 //! effect and ask. Refuses: changing a cluster by any other way than its console service.
 
+mod calendar;
 mod client;
 mod command;
 mod confirm;
@@ -25,6 +26,7 @@ mod profile;
 mod reading;
 mod rows;
 mod scan;
+mod schedule;
 mod screen;
 mod serve;
 mod status;
@@ -97,6 +99,12 @@ enum Command {
     /// The meters: import, list, show, remove, enable, disable.
     #[command(subcommand)]
     Meter(meter::Command),
+    /// When meters are read: policies for many at once, the next slots of one, words without a cluster.
+    #[command(subcommand)]
+    Schedule(schedule::Command),
+    /// The plant's time zone and heating seasons: show, set.
+    #[command(subcommand)]
+    Calendar(calendar::Command),
     /// The readings: list, watch.
     #[command(subcommand)]
     Reading(reading::Command),
@@ -134,6 +142,9 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Node(command) => with_session(&at, async |session| node::run(command, session, out).await),
         Command::Line(command) => with_session(&at, async |session| line::run(command, session, out).await),
         Command::Meter(command) => with_session(&at, async |session| meter::run(command, session, out).await),
+        Command::Schedule(schedule::Command::Check(args)) => schedule::check(&args, out),
+        Command::Schedule(command) => with_session(&at, async |session| schedule::run(command, session, out).await),
+        Command::Calendar(command) => with_session(&at, async |session| calendar::run(command, session, out).await),
         Command::Reading(command) => with_session(&at, async |session| reading::run(command, session, out).await),
         Command::Command(command) => with_runtime(command::run(command, &at, out)),
         Command::Scan(args) => with_session(&at, async |session| scan::run(&args, session, out).await),

@@ -14,12 +14,20 @@ use std::str::FromStr;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 use protocol::api::admin::{LineSpec, MeterSpec, RowError};
+use raft_store::state::plant::detail::PLACES;
 
 /// The columns of a file of lines.
-pub const LINE_COLUMNS: [&str; 7] = ["name", "endpoint", "baud", "parity", "extra_answer_ms", "repeats", "requires"];
+#[rustfmt::skip]
+pub const LINE_COLUMNS: [&str; 15] = [
+    "name", "endpoint", "baud", "parity", "extra_answer_ms", "repeats", "requires", "schedule",
+    "region", "station", "community", "building", "unit", "household", "labels",
+];
 /// The columns of a file of meters.
-pub const METER_COLUMNS: [&str; 8] =
-    ["name", "line", "dialect", "address", "profile", "interval_s", "offset_s", "disabled"];
+#[rustfmt::skip]
+pub const METER_COLUMNS: [&str; 17] = [
+    "name", "line", "dialect", "address", "profile", "interval_s", "offset_s", "disabled", "schedule", "identity",
+    "region", "station", "community", "building", "unit", "household", "labels",
+];
 
 /// Why a file cannot be imported.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -42,6 +50,8 @@ pub fn lines(file: &str, input: impl Read) -> Result<Vec<LineSpec>, RowsError> {
         extra_answer_ms: row.number("extra_answer_ms", "write milliseconds").unwrap_or_default(),
         repeats: row.number("repeats", "write 0 to 5"),
         requires: row.pairs("requires"),
+        schedule: row.text("schedule"),
+        labels: row.labels(),
     })
 }
 
@@ -56,6 +66,9 @@ pub fn meters(file: &str, input: impl Read) -> Result<Vec<MeterSpec>, RowsError>
         interval_s: row.number("interval_s", "write seconds such as 900").unwrap_or_default(),
         offset_s: row.number("offset_s", "write seconds").unwrap_or_default(),
         disabled: row.flag("disabled"),
+        schedule: row.text("schedule"),
+        labels: row.labels(),
+        identity: row.text("identity"),
     })
 }
 
@@ -152,6 +165,21 @@ impl Row<'_> {
         }
     }
 
+    /// Those that have a column, and others.
+    fn labels(&mut self) -> HashMap<String, String> {
+        let mut labels = self.pairs("labels");
+        for place in PLACES {
+            let cell = self.text(place);
+            if cell.is_empty() {
+                continue;
+            }
+            if let Some(other) = labels.insert(place.to_owned(), cell.clone()) {
+                self.fault(place, format!("\"{cell}\" here and \"{other}\" among the labels: keep one"));
+            }
+        }
+        labels
+    }
+
     /// `k=v;k=v`
     fn pairs(&mut self, column: &str) -> HashMap<String, String> {
         let cell = self.text(column);
@@ -189,7 +217,11 @@ mod tests {
 
     #[test]
     fn every_column_of_a_meter_is_read() {
-        let text = "name,line,dialect,address,profile,interval_s,offset_s,disabled\nm,l,mbus,7,p,60,5,yes\n";
+        let text = "name,line,dialect,address,profile,interval_s,offset_s,disabled,schedule,identity,\
+                    region,station,community,building,unit,household,labels\n\
+                    m,l,mbus,7,p,60,5,yes,daily 00:00,12,N,S1,C,3,2,401,riser = east\n";
+        let places = [("region", "N"), ("station", "S1"), ("community", "C"), ("building", "3"), ("unit", "2")];
+        let labels = places.into_iter().chain([("household", "401"), ("riser", "east")]);
         let wanted = MeterSpec {
             name: "m".to_owned(),
             line: "l".to_owned(),
@@ -199,8 +231,21 @@ mod tests {
             interval_s: 60,
             offset_s: 5,
             disabled: true,
+            schedule: "daily 00:00".to_owned(),
+            labels: labels.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            identity: "12".to_owned(),
         };
         assert_eq!(meters("meters.csv", text.as_bytes()), Ok(vec![wanted]));
+    }
+
+    #[test]
+    fn a_place_that_is_said_twice_is_refused_by_its_column() {
+        let text = "name,endpoint,station,labels\nl1,e,S1,station=S2;riser=east\nl2,e,,station=S2\n";
+        let Err(RowsError::Cells(cells)) = lines("lines.csv", text.as_bytes()) else {
+            unreachable!("the first row says two stations")
+        };
+        let places: Vec<_> = cells.iter().map(|cell| (cell.row, cell.column.as_str())).collect();
+        assert_eq!(places, [(1, "station")]);
     }
 
     #[test]

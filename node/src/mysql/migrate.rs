@@ -23,6 +23,7 @@ const MIGRATIONS: &[(u32, &str, &str)] = &[
     (3, "views", include_str!("../../../migrations/0003_views.sql")),
     (4, "rollups", include_str!("../../../migrations/0004_rollups.sql")),
     (5, "sanity", include_str!("../../../migrations/0005_sanity.sql")),
+    (7, "places", include_str!("../../../migrations/0007_places.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS hearth_migration (

@@ -33,7 +33,7 @@ mod write;
 
 pub use classify::{DatabaseError, Fault};
 pub use history::CommandRow;
-pub use project::Projection;
+pub use project::{LineRow, MeterRow, Projection};
 pub use read::{Reader, ReadingQuery, ReadingRow};
 pub use rollup::Plant;
 pub use tls::TlsFileError;

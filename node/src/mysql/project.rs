@@ -3,16 +3,18 @@
 //! Promises: after a projection the tables say what it said; what is gone goes first, so that a name given again fits.
 //! Refuses: being a source of anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mysql_async::{Params, Value};
-use raft_store::state::registry::{Line, Meter};
+use raft_store::state::plant::Plant;
+use raft_store::state::plant::detail::PLACES;
+use raft_store::state::registry::{Line, Meter, Registry};
 
 use super::statement::{Delete, Insert};
 use super::{Database, DatabaseError};
 
 /// A row of `line`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LineRow {
     /// Its id.
     pub id: u64,
@@ -20,10 +22,20 @@ pub struct LineRow {
     pub name: String,
     /// The channel, as people write it.
     pub endpoint: String,
+    /// bit/s.
+    pub baud: u32,
+    /// Of a serial port.
+    pub parity: String,
+    /// In words, of meters that have no other; empty: none.
+    pub schedule: String,
+    /// By [`PLACES`]; empty where nothing is said.
+    pub places: [String; PLACES.len()],
+    /// The labels that have no column, a JSON object; `None` without any.
+    pub labels: Option<String>,
 }
 
 /// A row of `meter`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct MeterRow {
     /// Its id.
     pub id: u64,
@@ -35,12 +47,22 @@ pub struct MeterRow {
     pub dialect: String,
     /// Where on the line it is reached, as people write it.
     pub address: String,
-    /// Seconds from slot to slot.
+    /// Seconds from slot to slot, of a schedule that is one interval all year; 0: of another.
     pub interval_s: u32,
     /// Seconds after the interval's boundary.
     pub offset_s: u32,
     /// Whether it is read.
     pub enabled: bool,
+    /// By name; empty: recognised by its answer.
+    pub profile: String,
+    /// What it has to say it is; empty: anything.
+    pub identity: String,
+    /// By what it is read, in words, whoever said so.
+    pub schedule: String,
+    /// Its own or its line's, by [`PLACES`]; empty where nothing is said.
+    pub places: [String; PLACES.len()],
+    /// Its own and its line's that have no column, a JSON object; `None` without any.
+    pub labels: Option<String>,
 }
 
 /// What changed in the registry, or all of it.
@@ -60,14 +82,53 @@ pub struct Projection {
 
 const LINES: Insert = Insert {
     table: "line",
-    columns: &["line_id", "name", "endpoint"],
-    on_duplicate: "name = {new:name}, endpoint = {new:endpoint}",
+    columns: &[
+        "line_id",
+        "name",
+        "endpoint",
+        "baud",
+        "parity",
+        "schedule",
+        "region",
+        "station",
+        "community",
+        "building",
+        "unit",
+        "household",
+        "labels",
+    ],
+    on_duplicate: "name = {new:name}, endpoint = {new:endpoint}, baud = {new:baud}, parity = {new:parity}, \
+                   schedule = {new:schedule}, region = {new:region}, station = {new:station}, community = \
+                   {new:community}, building = {new:building}, unit = {new:unit}, household = {new:household}, \
+                   labels = {new:labels}",
 };
 const METERS: Insert = Insert {
     table: "meter",
-    columns: &["meter_id", "name", "line_id", "dialect", "address", "interval_s", "offset_s", "enabled"],
+    columns: &[
+        "meter_id",
+        "name",
+        "line_id",
+        "dialect",
+        "address",
+        "interval_s",
+        "offset_s",
+        "enabled",
+        "profile",
+        "identity",
+        "schedule",
+        "region",
+        "station",
+        "community",
+        "building",
+        "unit",
+        "household",
+        "labels",
+    ],
     on_duplicate: "name = {new:name}, line_id = {new:line_id}, dialect = {new:dialect}, address = {new:address}, \
-                   interval_s = {new:interval_s}, offset_s = {new:offset_s}, enabled = {new:enabled}",
+                   interval_s = {new:interval_s}, offset_s = {new:offset_s}, enabled = {new:enabled}, profile = \
+                   {new:profile}, identity = {new:identity}, schedule = {new:schedule}, region = {new:region}, \
+                   station = {new:station}, community = {new:community}, building = {new:building}, unit = \
+                   {new:unit}, household = {new:household}, labels = {new:labels}",
 };
 const LINES_GONE: Delete = Delete { table: "line", key: &["line_id"], and: "" };
 const METERS_GONE: Delete = Delete { table: "meter", key: &["meter_id"], and: "" };
@@ -107,39 +168,72 @@ impl Database {
 }
 
 impl LineRow {
-    fn values(&self) -> Vec<Value> {
-        vec![self.id.into(), self.name.as_str().into(), self.endpoint.as_str().into()]
+    /// The row of `line`.
+    pub fn of(plant: &Plant, line: &Line) -> Self {
+        let detail = plant.lines.get(&line.id);
+        let labels = || detail.into_iter().flat_map(|detail| &detail.labels);
+        let schedule = detail.and_then(|detail| detail.schedule.as_ref());
+        Self {
+            id: line.id.0,
+            name: line.spec.name.clone(),
+            endpoint: line.spec.endpoint.to_string(),
+            baud: line.spec.baud,
+            parity: line.spec.parity.name().to_owned(),
+            schedule: schedule.map(ToString::to_string).unwrap_or_default(),
+            places: PLACES.map(|place| detail.and_then(|d| d.labels.get(place)).cloned().unwrap_or_default()),
+            labels: others(labels()),
+        }
     }
-}
 
-impl MeterRow {
     fn values(&self) -> Vec<Value> {
-        let Self { id, name, line, dialect, address, interval_s, offset_s, enabled } = self;
-        let numbers = [u64::from(*interval_s), u64::from(*offset_s), u64::from(*enabled)].map(Value::UInt);
-        let mut values = vec![Value::UInt(*id), name.as_str().into(), Value::UInt(*line)];
-        values.extend([dialect.as_str().into(), address.as_str().into()]);
-        values.extend(numbers);
+        let Self { id, name, endpoint, baud, parity, schedule, places, labels } = self;
+        let mut values = vec![Value::UInt(*id), name.as_str().into(), endpoint.as_str().into()];
+        values.extend([Value::UInt(u64::from(*baud)), parity.as_str().into(), schedule.as_str().into()]);
+        values.extend(places.iter().map(|place| Value::from(place.as_str())));
+        values.push(labels.as_deref().into());
         values
     }
 }
 
-impl From<&Line> for LineRow {
-    fn from(line: &Line) -> Self {
-        Self { id: line.id.0, name: line.spec.name.clone(), endpoint: line.spec.endpoint.to_string() }
-    }
-}
-
-impl From<&Meter> for MeterRow {
-    fn from(meter: &Meter) -> Self {
+impl MeterRow {
+    /// The row of `meter`.
+    pub fn of(plant: &Plant, registry: &Registry, meter: &Meter) -> Self {
+        let (schedule, _) = plant.schedule_of(registry, meter);
+        let (interval_s, offset_s) = schedule.interval().unwrap_or((0, 0));
+        let line = plant.lines.get(&meter.line).map(|line| &line.labels);
+        let own = plant.meters.get(&meter.id).map(|meter| &meter.labels);
         Self {
             id: meter.id.0,
             name: meter.name.clone(),
             line: meter.line.0,
             dialect: meter.address.dialect().name().to_owned(),
             address: meter.address.to_string(),
-            interval_s: meter.schedule.interval_s,
-            offset_s: meter.schedule.offset_s,
+            interval_s,
+            offset_s,
             enabled: meter.enabled,
+            profile: meter.profile.clone().unwrap_or_default(),
+            identity: plant.identity(meter.id).unwrap_or_default().to_owned(),
+            schedule: schedule.to_string(),
+            places: PLACES.map(|place| plant.label(meter, place).unwrap_or_default().to_owned()),
+            labels: others(line.into_iter().chain(own).flatten()),
         }
     }
+
+    fn values(&self) -> Vec<Value> {
+        let Self { id, name, line, dialect, address, interval_s, offset_s, enabled, .. } = self;
+        let numbers = [u64::from(*interval_s), u64::from(*offset_s), u64::from(*enabled)].map(Value::UInt);
+        let mut values = vec![Value::UInt(*id), name.as_str().into(), Value::UInt(*line)];
+        values.extend([dialect.as_str().into(), address.as_str().into()]);
+        values.extend(numbers);
+        values.extend([&self.profile, &self.identity, &self.schedule].map(|text| Value::from(text.as_str())));
+        values.extend(self.places.iter().map(|place| Value::from(place.as_str())));
+        values.push(self.labels.as_deref().into());
+        values
+    }
+}
+
+/// Labels that have no column; of several of one name the last counts.
+fn others<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>) -> Option<String> {
+    let others: BTreeMap<_, _> = labels.filter(|(name, _)| !PLACES.contains(&name.as_str())).collect();
+    if others.is_empty() { None } else { serde_json::to_string(&others).ok() }
 }

@@ -15,6 +15,7 @@ mod rule;
 mod shared;
 #[cfg(test)]
 mod tests;
+mod words;
 mod zone;
 
 use raft_store::state::plant::calendar::Calendar;
@@ -22,9 +23,8 @@ use raft_store::state::plant::schedule::{Freeze, Priority, Rule, Schedule};
 
 use rule::Moments;
 pub use shared::{Timetables, replanned};
-#[allow(unused_imports, reason = "the error of a public function has to have a name")]
-pub use zone::NoSuchZone;
-pub use zone::Zone;
+pub use words::calendar;
+pub use zone::{NoSuchZone, Zone};
 
 /// One slot. All times are Unix ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

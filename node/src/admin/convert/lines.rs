@@ -5,9 +5,10 @@ use protocol::meter::NodeId;
 use raft_store::state::State;
 use raft_store::state::assignment::{Ownership, Phase};
 use raft_store::state::membership::Labels;
+use raft_store::state::plant::detail::LineDetail;
 use raft_store::state::registry::{Endpoint, Line, LineSpec, Parity};
 
-use super::{Faults, RowFaultAt, words};
+use super::{Faults, RowFaultAt, plant, words};
 use crate::admin::orphans;
 
 /// Repeats of an unanswered request where none are asked for, and at most.
@@ -16,7 +17,7 @@ const REPEATS: (u32, u8) = (2, 5);
 const EXTRA_ANSWER_MS: u32 = 60_000;
 
 /// A row of an import.
-pub fn line_spec(row: api::LineSpec) -> Result<LineSpec, Vec<RowFaultAt>> {
+pub fn line_row(row: api::LineSpec) -> Result<(LineSpec, LineDetail), Vec<RowFaultAt>> {
     let mut faults = Faults::default();
     let nowhere = Endpoint::Serial { path: String::new() };
     let name = faults.note("name", words::name(row.name));
@@ -30,7 +31,10 @@ pub fn line_spec(row: api::LineSpec) -> Result<LineSpec, Vec<RowFaultAt>> {
         requires: faults.note("requires", words::labels(row.requires).and_then(|labels| elsewhere(&endpoint, labels))),
         endpoint,
     };
-    faults.done(spec)
+    let schedule = if row.schedule.is_empty() { Ok(None) } else { plant::schedule(&row.schedule).map(Some) };
+    let schedule = faults.note("schedule", schedule);
+    let detail = LineDetail { labels: faults.note("labels", plant::labels(row.labels)), schedule };
+    faults.done((spec, detail))
 }
 
 /// A unit that calls in chooses its node itself.
@@ -64,7 +68,7 @@ pub fn line(state: &State, line: &Line) -> api::Line {
     };
     api::Line {
         id: line.id.0,
-        spec: Some(spec_message(&line.spec)),
+        spec: Some(spec_message(&line.spec, state.plant.lines.get(&line.id))),
         epoch: ownership.map_or(0, |o| o.epoch.0),
         phase: phase_message(phase).into(),
         node: id(phase.owner()),
@@ -108,7 +112,8 @@ const fn phase_message(phase: Phase) -> api::line::Phase {
     }
 }
 
-fn spec_message(spec: &LineSpec) -> api::LineSpec {
+fn spec_message(spec: &LineSpec, detail: Option<&LineDetail>) -> api::LineSpec {
+    let LineDetail { labels, schedule } = detail.cloned().unwrap_or_default();
     api::LineSpec {
         name: spec.name.clone(),
         endpoint: words::endpoint_text(&spec.endpoint),
@@ -117,6 +122,8 @@ fn spec_message(spec: &LineSpec) -> api::LineSpec {
         extra_answer_ms: spec.extra_answer_ms,
         repeats: Some(spec.repeats.into()),
         requires: spec.requires.clone().into_iter().collect(),
+        schedule: schedule.map(|schedule| schedule.to_string()).unwrap_or_default(),
+        labels: labels.into_iter().collect(),
     }
 }
 
@@ -128,6 +135,10 @@ mod tests {
 
     use super::*;
     use crate::admin::testing;
+
+    fn line_spec(row: api::LineSpec) -> Result<LineSpec, Vec<RowFaultAt>> {
+        line_row(row).map(|(spec, _)| spec)
+    }
 
     fn row() -> api::LineSpec {
         api::LineSpec { name: "l".to_owned(), endpoint: "tcp://gw:4001".to_owned(), ..api::LineSpec::default() }
@@ -149,9 +160,13 @@ mod tests {
             repeats: Some(6),
             extra_answer_ms: 60_001,
             requires: [(String::new(), "v".to_owned())].into(),
+            schedule: "hourly".to_owned(),
+            labels: [("line".to_owned(), "v".to_owned())].into(),
         };
         let columns: Vec<_> = line_spec(bad).expect_err("a bad row").iter().map(|fault| fault.column).collect();
-        assert_eq!(columns, ["name", "endpoint", "baud", "parity", "extra_answer_ms", "repeats", "requires"]);
+        let wanted =
+            ["name", "endpoint", "baud", "parity", "extra_answer_ms", "repeats", "requires", "schedule", "labels"];
+        assert_eq!(columns, wanted);
     }
 
     #[test]
@@ -187,9 +202,14 @@ mod tests {
 
     #[test]
     fn what_is_shown_can_be_imported_again_unchanged() {
-        let spec = line_spec(api::LineSpec { requires: [("site".to_owned(), "n".to_owned())].into(), ..row() })
-            .expect("a sound row");
-        assert_eq!(line_spec(spec_message(&spec)), Ok(spec));
+        let row = api::LineSpec {
+            requires: [("site".to_owned(), "n".to_owned())].into(),
+            labels: [("station".to_owned(), "S1".to_owned())].into(),
+            schedule: "every 15m in season; daily 00:00".to_owned(),
+            ..row()
+        };
+        let (spec, detail) = line_row(row).expect("a sound row");
+        assert_eq!(line_row(spec_message(&spec, Some(&detail))), Ok((spec, detail)));
     }
 
     #[test]

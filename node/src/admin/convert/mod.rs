@@ -6,6 +6,7 @@
 mod commands;
 mod lines;
 mod meters;
+mod plant;
 mod readings;
 mod words;
 
@@ -18,8 +19,9 @@ use crate::cluster::ProposeError;
 use crate::config;
 
 pub use commands::{command, gone, queued};
-pub use lines::{line, line_spec};
-pub use meters::{meter, meter_spec};
+pub use lines::{line, line_row};
+pub use meters::{meter, meter_row};
+pub use plant::{calendar, calendar_message, policy, policy_message, schedule_by, selector, slot};
 pub use readings::{committed, stored};
 pub use words::idempotency_key;
 

@@ -18,6 +18,7 @@ use tokio::time::timeout;
 
 use super::place::Place;
 use super::processes::{Process, Program};
+use super::town;
 
 /// For all simulated lines to be served.
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -139,8 +140,18 @@ impl Field {
         Some(text)
     }
 
-    /// The lines to register.
+    /// The lines to register, each with its place.
     pub(super) fn lines(&self) -> Result<Vec<LineSpec>> {
+        let lines = self.line_rows()?.into_iter().zip(0..);
+        Ok(lines.map(|(line, number)| LineSpec { labels: town::line(number), ..line }).collect())
+    }
+
+    /// The meters to register, each with its place; some of them with a schedule in words.
+    pub(super) fn meters(&self) -> Result<Vec<MeterSpec>> {
+        Ok(town::settle(self.meter_rows()?))
+    }
+
+    fn line_rows(&self) -> Result<Vec<LineSpec>> {
         rows(&self.dir.join("lines.csv"), "name,endpoint,baud,parity,extra_answer_ms,repeats", |cells| {
             let [name, endpoint, baud, parity, extra, repeats] = cells else { return None };
             Some(LineSpec {
@@ -150,13 +161,12 @@ impl Field {
                 parity: (*parity).to_owned(),
                 extra_answer_ms: extra.parse().ok()?,
                 repeats: Some(repeats.parse().ok()?),
-                requires: Default::default(),
+                ..LineSpec::default()
             })
         })
     }
 
-    /// The meters to register.
-    pub(super) fn meters(&self) -> Result<Vec<MeterSpec>> {
+    fn meter_rows(&self) -> Result<Vec<MeterSpec>> {
         rows(&self.dir.join("meters.csv"), "name,line,dialect,address,profile,interval_s,offset_s", |cells| {
             let [name, line, dialect, address, profile, interval, offset] = cells else { return None };
             Some(MeterSpec {
@@ -167,7 +177,7 @@ impl Field {
                 profile: (*profile).to_owned(),
                 interval_s: interval.parse().ok()?,
                 offset_s: offset.parse().ok()?,
-                disabled: false,
+                ..MeterSpec::default()
             })
         })
     }

@@ -29,6 +29,7 @@ mod screen;
 mod script;
 mod stage;
 mod summary;
+mod town;
 mod valve;
 mod watcher;
 

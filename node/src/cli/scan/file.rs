@@ -15,7 +15,9 @@ use protocol::api::admin::{Meter, MeterSpec};
 use protocol::meter::Dialect;
 
 use super::found::Finding;
-use crate::cli::rows::METER_COLUMNS;
+
+/// What a scan knows, of the columns there are.
+const COLUMNS: [&str; 8] = ["name", "line", "dialect", "address", "profile", "interval_s", "offset_s", "disabled"];
 
 /// The meters to be registered, each with a name nobody has.
 pub(super) fn rows(findings: &[Finding], line: &str, interval_s: u32, taken: &[Meter]) -> Vec<MeterSpec> {
@@ -35,6 +37,7 @@ pub(super) fn rows(findings: &[Finding], line: &str, interval_s: u32, taken: &[M
             interval_s,
             offset_s: 0,
             disabled: finding.dialect == Dialect::Modbus.name() && finding.profile.is_empty(),
+            ..MeterSpec::default()
         })
     });
     rows.collect()
@@ -58,8 +61,8 @@ fn free_name(wanted: &str, taken: &BTreeSet<String>) -> String {
 
 pub(super) fn write(path: &Path, rows: &[MeterSpec]) -> csv::Result<()> {
     let mut writer = csv::Writer::from_path(path)?;
-    writer.write_record(METER_COLUMNS)?;
-    for MeterSpec { name, line, dialect, address, profile, interval_s, offset_s, disabled } in rows {
+    writer.write_record(COLUMNS)?;
+    for MeterSpec { name, line, dialect, address, profile, interval_s, offset_s, disabled, .. } in rows {
         let (interval, offset, disabled) = (interval_s.to_string(), offset_s.to_string(), disabled.to_string());
         writer.write_record([name, line, dialect, address, profile, &interval, &offset, &disabled])?;
     }

@@ -92,7 +92,7 @@ pub async fn run(args: &Args, session: &Session, out: Out) -> Result<(), Failure
         confirm(Danger::Removal, &format!("what is in {} is overwritten", path.display()), args.yes)?;
     }
     let outcome = scan(args, session).await?;
-    let known = Known::new(&meter::list(session, args.line.clone(), String::new()).await?, &args.line);
+    let known = Known::new(&meter::list(session, args.line.clone(), String::new(), String::new()).await?, &args.line);
     let findings = found::merged(&outcome.found, &known);
     out.show(|| found::json(&args.line, &findings, outcome.probes, outcome.is_complete), || found::table(&findings))?;
     if let Some(path) = &args.import_file {
@@ -167,7 +167,7 @@ async fn write_file(
     session: &Session,
     findings: &[Finding],
 ) -> Result<(), Failure> {
-    let taken = meter::list(session, String::new(), format!("{}-", args.line)).await?;
+    let taken = meter::list(session, String::new(), String::new(), format!("{}-", args.line)).await?;
     let rows = file::rows(findings, &args.line, args.interval, &taken);
     file::write(path, &rows).map_err(|error| Failure::Refused(format!("{}: {error}", path.display())))?;
     eprintln!("{} in {}: look, then `hearth meter import {}`", meters(rows.len()), path.display(), path.display());

@@ -107,7 +107,7 @@ impl Assigner {
     }
 
     fn refresh_loads(&mut self, state: &State) {
-        let known = self.loads_of.as_ref().is_some_and(|of| of.registry.meters.ptr_eq(&state.registry.meters));
+        let known = self.loads_of.as_ref().is_some_and(|of| is_read_alike(of, state));
         if !known {
             self.loads = loads(state);
             self.loads_of = Some(state.clone());
@@ -192,4 +192,13 @@ fn targets(nodes: impl Iterator<Item = NodeId>) -> String {
     let nodes: BTreeSet<NodeId> = nodes.collect();
     let names: Vec<String> = nodes.iter().map(|node| format!("node {node}")).collect();
     names.join(", ")
+}
+
+/// Whether nothing changed that decides how often meters are read.
+fn is_read_alike(before: &State, after: &State) -> bool {
+    let (old, new) = (&before.plant, &after.plant);
+    before.registry.meters.ptr_eq(&after.registry.meters)
+        && old.meters.ptr_eq(&new.meters)
+        && old.lines.ptr_eq(&new.lines)
+        && old.policies.ptr_eq(&new.policies)
 }

@@ -14,6 +14,7 @@ use protocol::meter::{LineId, NodeId};
 use raft_store::state::State;
 use raft_store::state::assignment::{Move, Ownership, Phase, Revocation};
 use raft_store::state::membership::Labels;
+use raft_store::state::plant::schedule::{Rule, Times};
 
 /// A line's share of a node's load: polls an hour.
 pub type Load = u64;
@@ -253,13 +254,24 @@ fn load_of(view: &View<'_>, line: LineId) -> Load {
     view.loads.get(&line).copied().unwrap_or(0).max(1)
 }
 
-/// The load of every line: polls an hour of its enabled meters.
+/// The load of every line: polls an hour of its enabled meters, in season and off it.
 pub fn loads(state: &State) -> BTreeMap<LineId, Load> {
     let mut loads = BTreeMap::new();
     for meter in state.registry.meters.values().filter(|meter| meter.enabled) {
-        *loads.entry(meter.line).or_default() += 3_600 / Load::from(meter.schedule.interval_s.max(1)) + 1;
+        let (schedule, _) = state.plant.schedule_of(&state.registry, meter);
+        let polls: Load = schedule.rules().iter().map(polls_an_hour).sum();
+        *loads.entry(meter.line).or_default() += polls + 1;
     }
     loads
+}
+
+/// Of one rule, cut.
+fn polls_an_hour(rule: &Rule) -> Load {
+    match &rule.times {
+        Times::Every { interval_s, .. } => 3_600 / Load::from((*interval_s).max(1)),
+        Times::Cron(cron) => Load::from(cron.minutes.count_ones() * cron.hours.count_ones() / 24),
+        Times::Daily { .. } | Times::Monthly { .. } => 0,
+    }
 }
 
 #[cfg(test)]

@@ -148,12 +148,11 @@ impl Scribe {
     async fn project(&mut self, database: &mut Database) -> Result<(), DatabaseError> {
         let state = self.applied.borrow_and_update().state.clone();
         database.stand_in(&state.plant.calendar.zone);
-        let registry = state.registry;
-        let Some(projection) = self.projector.due(&registry) else { return Ok(()) };
+        let Some((projection, told)) = self.projector.due(&state) else { return Ok(()) };
         if let Some(error) = tolerate_refused_rows(database.project(&projection).await)? {
             self.report.note(format!("lines and meters cannot be copied to the database: {error}"));
         }
-        self.projector.told(registry);
+        self.projector.told(told);
         Ok(())
     }
 }

@@ -17,12 +17,14 @@ fn meter(id: u64, name: &str) -> MeterRow {
         interval_s: 900,
         offset_s: 0,
         enabled: true,
+        ..MeterRow::default()
     }
 }
 
 async fn filled(place: &Place) {
     let mut database = place.migrated().await;
-    let lines = vec![LineRow { id: 3, name: "cellar".to_owned(), endpoint: "tcp://gw:1".to_owned() }];
+    let lines =
+        vec![LineRow { id: 3, name: "cellar".to_owned(), endpoint: "tcp://gw:1".to_owned(), ..LineRow::default() }];
     let meters = vec![meter(1, "flat one"), meter(2, "flat two")];
     database.project(&Projection { complete: true, lines, meters, ..Projection::default() }).await.unwrap();
     let slots = [NINE, NINE + QUARTER, NINE + 2 * QUARTER];

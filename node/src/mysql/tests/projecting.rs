@@ -4,7 +4,16 @@ use crate::mysql::{CommandRow, Projection};
 use std::collections::BTreeSet;
 
 fn line(id: u64, name: &str) -> LineRow {
-    LineRow { id, name: name.to_owned(), endpoint: "tcp://gw:4001".to_owned() }
+    LineRow {
+        id,
+        name: name.to_owned(),
+        endpoint: "tcp://gw:4001".to_owned(),
+        baud: 2400,
+        parity: "even".to_owned(),
+        schedule: String::new(),
+        places: ["north", "S1", "", "", "", ""].map(str::to_owned),
+        labels: None,
+    }
 }
 
 fn meter(id: u64, name: &str, interval_s: u32) -> MeterRow {
@@ -17,6 +26,11 @@ fn meter(id: u64, name: &str, interval_s: u32) -> MeterRow {
         interval_s,
         offset_s: 0,
         enabled: true,
+        profile: String::new(),
+        identity: String::new(),
+        schedule: format!("every {interval_s}s"),
+        places: ["north", "S1", "阳光花园", "3号楼", "2", "401"].map(str::to_owned),
+        labels: Some(r#"{"riser":"east"}"#.to_owned()),
     }
 }
 
@@ -42,6 +56,37 @@ async fn a_complete_projection_replaces_what_was_there_and_a_partial_one_changes
     assert_eq!(meters, ["1|m1|300|1", "3|m2|60|1"], "a name that became free was given again");
     database.project(&Projection { complete: true, ..Projection::default() }).await.unwrap();
     assert_eq!(place.sql("SELECT name FROM meter").await, [""; 0]);
+}
+
+#[tokio::test]
+async fn lines_and_meters_are_found_by_place_and_by_labels_that_have_no_column() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = place.migrated().await;
+    let bare = MeterRow { places: Default::default(), labels: None, ..meter(2, "m2", 900) };
+    let named = MeterRow { identity: "12345678".to_owned(), profile: "mbus-generic".to_owned(), ..meter(1, "m1", 900) };
+    let all = Projection { complete: true, lines: vec![line(1, "a")], meters: vec![named, bare], ..Default::default() };
+    database.project(&all).await.unwrap();
+    let asked = "SELECT meter, line, community, household, schedule FROM meter_place WHERE station = 'S1' AND building = '3号楼'";
+    assert_eq!(place.sql(asked).await, ["m1|a|阳光花园|401|every 900s"]);
+    let asked = "SELECT name, identity, profile FROM meter WHERE JSON_EXTRACT(labels, '$.riser') = 'east'";
+    assert_eq!(place.sql(asked).await, ["m1|12345678|mbus-generic"]);
+    let asked = "SELECT region, station, baud, parity FROM line WHERE labels IS NULL";
+    assert_eq!(place.sql(asked).await, ["north|S1|2400|even"]);
+    let moved = MeterRow { schedule: "daily 00:00".to_owned(), interval_s: 0, ..meter(2, "m2", 0) };
+    database.project(&Projection { meters: vec![moved], ..Default::default() }).await.unwrap();
+    let asked = "SELECT interval_s, schedule, unit FROM meter WHERE meter_id = 2";
+    assert_eq!(place.sql(asked).await, ["0|daily 00:00|2"]);
+}
+
+#[tokio::test]
+async fn the_release_before_can_still_write_its_columns() {
+    let Some(place) = Place::shared().await else { return };
+    place.migrated().await;
+    place.sql("INSERT INTO line (line_id, name, endpoint) VALUES (1, 'a', 'tcp://gw:1')").await;
+    let old = "INSERT INTO meter (meter_id, name, line_id, dialect, address, interval_s, offset_s, enabled) \
+               VALUES (1, 'm', 1, 'mbus', '7', 900, 0, 1)";
+    place.sql(old).await;
+    assert_eq!(place.sql("SELECT meter, line, station FROM meter_place").await, ["m|a|"]);
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 use protocol::meter::Address;
 use raft_store::state::membership::Newcomer;
+use raft_store::state::plant::detail::{MeterDetail, Own};
+use raft_store::state::plant::policy::Policy;
 use raft_store::state::registry::{Endpoint, LineSpec, MeterSpec, Parity, Schedule};
 use raft_store::state::{Entry, LogPosition, UnixMillis, apply};
 
@@ -311,4 +313,20 @@ proptest! {
             prop_assert!(eligible.is_empty() || left == 0, "{} lines left without an owner", left);
         }
     }
+}
+
+#[test]
+fn a_line_weighs_what_its_meters_are_read_by_whosever_word_that_is() {
+    let mut state = cluster(1, 2);
+    let detail = MeterDetail { schedule: Own::Inherited, ..MeterDetail::default() };
+    commit(&mut state, &Entry::RegisterMeters { at: AT, meters: vec![(meter(0), detail)] });
+    assert_eq!(loads(&state), [(LineId(1), 5), (LineId(2), 5)].into());
+    let policy = Policy {
+        name: "often".into(),
+        rank: 1,
+        selector: "line=L0".parse().expect("a selector"),
+        schedule: "every 5m; cron 0,30 * * * *; daily 00:00".parse().expect("a schedule"),
+    };
+    commit(&mut state, &Entry::SetPolicy { at: AT, policy });
+    assert_eq!(loads(&state), [(LineId(1), 15), (LineId(2), 5)].into());
 }
