@@ -12,6 +12,7 @@
 mod cluster;
 mod commands;
 mod convert;
+mod ledger;
 mod lines;
 mod meters;
 mod orphans;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 
 use protocol::api::admin::cluster_server::ClusterServer;
 use protocol::api::admin::commands_server::CommandsServer;
+use protocol::api::admin::ledger_server::LedgerServer;
 use protocol::api::admin::lines_server::LinesServer;
 use protocol::api::admin::meters_server::MetersServer;
 use protocol::api::admin::readings_server::ReadingsServer;
@@ -45,13 +47,14 @@ use tonic::{Response, Status};
 use crate::cluster::{Applied, Cluster};
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::mysql::Reader;
+use crate::mysql::{Accounts, Reader};
 
 /// A handle to the console service; clones share it.
 #[derive(Debug, Clone)]
 pub struct Admin {
     cluster: Cluster,
     reader: Reader,
+    accounts: Accounts,
     catalogue: Catalogue,
     config: Arc<Config>,
     metrics: Metrics,
@@ -70,7 +73,8 @@ impl Admin {
         stop: CancellationToken,
     ) -> Self {
         let watchers = Arc::new(Semaphore::new(config.admin.watchers));
-        Self { cluster, reader, catalogue, config, metrics, stop, watchers }
+        let accounts = Accounts::new(&config.mysql, &config.ledger);
+        Self { cluster, reader, accounts, catalogue, config, metrics, stop, watchers }
     }
 
     /// All services of the console.
@@ -80,6 +84,7 @@ impl Admin {
             .add_service(LinesServer::new(self.clone()).max_decoding_message_size(most))
             .add_service(MetersServer::new(self.clone()).max_decoding_message_size(most))
             .add_service(ReadingsServer::new(self.clone()).max_decoding_message_size(most))
+            .add_service(LedgerServer::new(self.clone()).max_decoding_message_size(most))
             .add_service(CommandsServer::new(self).max_decoding_message_size(most))
     }
 

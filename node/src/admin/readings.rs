@@ -73,7 +73,7 @@ fn query(asked: api::ListReadingsRequest, limit: u32) -> Result<ReadingQuery, St
 
 /// Why the database shows nothing; its errors name themselves.
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
-fn no_rows(error: DatabaseError) -> Status {
+pub(super) fn no_rows(error: DatabaseError) -> Status {
     match error {
         DatabaseError::Refused { .. } => Status::failed_precondition(error.to_string()),
         _ => Status::unavailable(error.to_string()),

@@ -64,6 +64,10 @@ pub enum Rpc {
     ReadingsList,
     /// Readings.Watch
     ReadingsWatch,
+    /// Ledger.Summary
+    LedgerSummary,
+    /// Ledger.Unread
+    LedgerUnread,
     /// Commands.Submit
     CommandsSubmit,
     /// Commands.Get
@@ -84,6 +88,7 @@ impl Rpc {
             Self::LinesList | Self::LinesGet | Self::LinesWatch => Role::Viewer,
             Self::MetersList | Self::MetersGet => Role::Viewer,
             Self::ReadingsList | Self::ReadingsWatch => Role::Viewer,
+            Self::LedgerSummary | Self::LedgerUnread => Role::Viewer,
             Self::CommandsGet | Self::CommandsList | Self::CommandsWatch => Role::Viewer,
             Self::CommandsSubmit | Self::CommandsCancel => Role::Operator,
             Self::LinesTrace => Role::Operator,

@@ -16,6 +16,7 @@ mod import;
 mod init;
 mod join;
 mod json;
+mod ledger;
 mod line;
 mod meter;
 mod node;
@@ -100,6 +101,9 @@ enum Command {
     /// The readings: list, watch.
     #[command(subcommand)]
     Reading(reading::Command),
+    /// What was due and what became of it: success rates by region, line, hour .., and who was not read.
+    #[command(after_long_help = ledger::AFTER_HELP)]
+    Ledger(ledger::Args),
     /// What is asked of meters: submit, show, list, cancel, watch.
     #[command(subcommand)]
     Command(command::Command),
@@ -135,6 +139,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Line(command) => with_session(&at, async |session| line::run(command, session, out).await),
         Command::Meter(command) => with_session(&at, async |session| meter::run(command, session, out).await),
         Command::Reading(command) => with_session(&at, async |session| reading::run(command, session, out).await),
+        Command::Ledger(args) => with_session(&at, async |session| ledger::run(args, session, out).await),
         Command::Command(command) => with_runtime(command::run(command, &at, out)),
         Command::Scan(args) => with_session(&at, async |session| scan::run(&args, session, out).await),
         Command::Decode(args) => decode::run(&args, cli.global.output),

@@ -16,10 +16,11 @@ use super::{Database, DatabaseError, Fault};
 use crate::clock::wall_now;
 
 /// The migrations, in order. A name is durable; a text is never changed once it was released.
-const MIGRATIONS: &[(u32, &str, &str)] = &[
+pub(super) const MIGRATIONS: &[(u32, &str, &str)] = &[
     (1, "readings", include_str!("../../../migrations/0001_readings.sql")),
     (2, "projections", include_str!("../../../migrations/0002_projections.sql")),
     (3, "views", include_str!("../../../migrations/0003_views.sql")),
+    (6, "ledger", include_str!("../../../migrations/0006_ledger.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS hearth_migration (

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod classes;
+mod accounting;
 mod connecting;
 mod listing;
 mod migrating;
