@@ -30,12 +30,13 @@ impl Ledger for Admin {
             let most = self.config.ledger.groups_max;
             let counts = self.accounts.summary(&span, &by, most.saturating_add(1)).await.map_err(no_rows)?;
             if counts.len() > most as usize {
-                let text = format!("more than {most} groups (ledger.groups_max): ask for a shorter span or fewer groups");
+                let text =
+                    format!("more than {most} groups (ledger.groups_max): ask for a shorter span or fewer groups");
                 return Err(Status::invalid_argument(text));
             }
             let (begins, horizon) = self.accounts.horizon().await.map_err(no_rows)?;
             let groups: Vec<_> = counts.into_iter().map(group).collect();
-            let total = groups.iter().fold(api::LedgerGroup::default(), |sum, group| add(sum, group));
+            let total = groups.iter().fold(api::LedgerGroup::default(), |sum, group| add(&sum, group));
             Ok(api::LedgerSummaryReply { groups, total: Some(total), horizon, begins })
         })
         .await
@@ -111,7 +112,7 @@ fn group(counts: Counts) -> api::LedgerGroup {
     api::LedgerGroup { names, due, on_time, late, backfilled, missed, waiting, open, unaccounted }
 }
 
-fn add(sum: api::LedgerGroup, group: &api::LedgerGroup) -> api::LedgerGroup {
+fn add(sum: &api::LedgerGroup, group: &api::LedgerGroup) -> api::LedgerGroup {
     api::LedgerGroup {
         names: Vec::new(),
         due: sum.due + group.due,

@@ -142,11 +142,17 @@ fn accounts_behind(sight: &Sight<'_>, reply: &StatusReply) -> Option<Problem> {
     let lag_ms = sight.at.0.saturating_sub(ledger.horizon);
     let behind = ledger.horizon > 0 && u128::from(lag_ms) > sight.config.ledger.lag_warning.as_millis();
     let (why, remedy) = match ledger.held_by {
-        0 => (String::new(), "wait while the number falls; if it grows, the database is too slow: see its load".to_owned()),
+        0 => (
+            String::new(),
+            "wait while the number falls; if it grows, the database is too slow: see its load".to_owned(),
+        ),
         node => (
             format!(": node {node} may hold records of them"),
-            format!("start node {node} again or let its spool drain; a silent node is waited for at most {:?} \
-                     (ledger.silent_node_limit)", sight.config.ledger.silent_node_limit),
+            format!(
+                "start node {node} again or let its spool drain; a silent node is waited for at most {:?} \
+                     (ledger.silent_node_limit)",
+                sight.config.ledger.silent_node_limit
+            ),
         ),
     };
     behind.then(|| warning(format!("due slots are accounted for only up to {} s ago{why}", lag_ms / 1000), remedy))

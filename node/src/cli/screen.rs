@@ -114,7 +114,10 @@ fn ledger(ledger: &api::LedgerStatus, at: u64) -> String {
         (0, _) => "nothing is accounted for yet".to_owned(),
         (horizon, 0) => format!("accounted for up to {} ago, {marked} marked", span(at.saturating_sub(horizon))),
         (horizon, node) => {
-            format!("accounted for up to {} ago, held by node {node}, {marked} marked", span(at.saturating_sub(horizon)))
+            format!(
+                "accounted for up to {} ago, held by node {node}, {marked} marked",
+                span(at.saturating_sub(horizon))
+            )
         }
     }
 }

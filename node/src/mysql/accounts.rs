@@ -162,12 +162,7 @@ impl Accounts {
         rows.1.first().map_or(Ok((0, 0)), |row| pair(row).ok_or(rows.0))
     }
 
-    async fn ask(
-        &self,
-        sql: &str,
-        span: &Span,
-        more: Vec<Value>,
-    ) -> Result<(DatabaseError, Vec<Row>), DatabaseError> {
+    async fn ask(&self, sql: &str, span: &Span, more: Vec<Value>) -> Result<(DatabaseError, Vec<Row>), DatabaseError> {
         let at = |millis| moment("slot", millis).unwrap_or(Value::NULL);
         let mut params = vec![at(span.from), at(span.to)];
         params.extend(span.only.iter().map(|(_, name)| name.as_str().into()));

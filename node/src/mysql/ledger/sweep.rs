@@ -59,20 +59,22 @@ const NEXT: &str = "SELECT MAX(t.ends_ms) FROM (SELECT {end} AS ends_ms FROM sch
 impl Ledger {
     /// Closes the slots that are over at the next few moments within `bounds`, and moves the horizon over them.
     pub async fn sweep(&mut self, known: u64, bounds: &Bounds) -> Result<Swept, LedgerError> {
-        let (mut marked, mut from) = (0, Some(0));
+        let (mut marked, mut from) = (0, Some(Place::default()));
         let mut horizon = 0;
-        while let Some(meter) = from {
+        while let Some(place) = from {
             self.session.execute("START TRANSACTION").await?;
-            let swept = self.sweep_part(known, bounds, meter).await;
+            let swept = self.sweep_part(known, bounds, place).await;
             let part = self.end(swept).await?;
-            (horizon, from) = (part.horizon, part.next_meter);
+            (horizon, from) = (part.horizon, part.next);
             marked += part.marked;
         }
         Ok(Swept { horizon, marked })
     }
 
-    async fn sweep_part(&mut self, known: u64, bounds: &Bounds, meter: u64) -> Result<Part, LedgerError> {
+    async fn sweep_part(&mut self, known: u64, bounds: &Bounds, place: Place) -> Result<Part, LedgerError> {
         let book = self.locked(known).await?;
+        // Somebody else closed these moments meanwhile: of the next ones no meter was looked at.
+        let meter = if place.horizon == book.horizon { place.meter } else { 0 };
         if bounds.limit <= book.horizon {
             return Ok(Part { horizon: book.horizon, ..Part::default() });
         }
@@ -86,11 +88,12 @@ impl Ledger {
         self.mark(&missing, bounds).await?;
         let marked = missing.len() as u64;
         if missing.len() >= self.settings.batch_rows {
-            let next_meter = missing.last().and_then(|row| cell(row, 0));
-            return Ok(Part { horizon: book.horizon, marked, next_meter });
+            let meter = missing.last().and_then(|row| cell(row, 0)).unwrap_or_default();
+            let next = Some(Place { horizon: book.horizon, meter });
+            return Ok(Part { horizon: book.horizon, marked, next });
         }
         self.session.execute_with("UPDATE ledger_horizon SET horizon = ? WHERE id = 1", vec![to]).await?;
-        Ok(Part { horizon: next, marked, next_meter: None })
+        Ok(Part { horizon: next, marked, next: None })
     }
 
     async fn missing(&mut self, params: Vec<Value>) -> Result<Vec<Row>, LedgerError> {
@@ -165,7 +168,14 @@ struct Part {
     horizon: u64,
     marked: u64,
     /// Where the next part goes on; `None`: the horizon was moved.
-    next_meter: Option<u64>,
+    next: Option<Place>,
+}
+
+/// How far a sweep is: behind this horizon the meters before this one are looked at.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    horizon: u64,
+    meter: u64,
 }
 
 fn mark(row: &Row, bounds: &Bounds, now: &Value) -> Option<Vec<Value>> {

@@ -256,7 +256,9 @@ fn group(name: &str) -> Group {
 
 async fn with_places(place: &Place) {
     for column in ["region", "station", "community", "building", "unit", "household"] {
-        place.sql(&format!("ALTER TABLE meter ADD COLUMN IF NOT EXISTS {column} VARCHAR(128) NOT NULL DEFAULT ''")).await;
+        place
+            .sql(&format!("ALTER TABLE meter ADD COLUMN IF NOT EXISTS {column} VARCHAR(128) NOT NULL DEFAULT ''"))
+            .await;
     }
     place.sql("INSERT INTO line (line_id, name, endpoint) VALUES (3, 'l3', 'tcp://gw:1')").await;
     let row = |n: u64, region: &str| format!("({n}, 'm{n}', 3, 'mbus', '{n}', 900, 0, 1, '{region}')");
@@ -286,7 +288,8 @@ async fn slots_are_counted_by_every_group_there_is_and_add_up() {
     let by = [group("region"), group("hour")];
     let counts = accounts.summary(&span, &by, 100).await.unwrap();
     let shown: Vec<_> = counts.iter().map(|c| (c.names.join(" "), c.due, c.on_time, c.missed, c.waiting)).collect();
-    let row = |name: &str, due, on_time, missed, waiting| (format!("{name} 2026-11-23 09:00"), due, on_time, missed, waiting);
+    let row =
+        |name: &str, due, on_time, missed, waiting| (format!("{name} 2026-11-23 09:00"), due, on_time, missed, waiting);
     assert_eq!(shown, [row("", 4, 0, 2, 2), row("north", 8, 1, 3, 4), row("south", 4, 1, 1, 2)]);
     let south = Span { only: vec![(group("region"), "south".to_owned())], ..span.clone() };
     assert_eq!(accounts.summary(&south, &[], 2).await.unwrap().first().map(|count| count.due), Some(4));

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod classes;
 mod accounting;
+mod classes;
 mod connecting;
 mod listing;
 mod migrating;
