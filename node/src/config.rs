@@ -66,6 +66,9 @@ pub struct Config {
     /// Looking for meters.
     #[serde(default)]
     pub survey: Survey,
+    /// The accounts of due slots.
+    #[serde(default)]
+    pub ledger: Ledger,
 }
 
 /// Who this node is and where it is reached.
@@ -516,6 +519,49 @@ settings!(
     }
 );
 
+settings!(
+    /// The accounts of due slots.
+    Ledger {
+        /// How often the leader carries them on.
+        #[serde(with = "humantime_serde")]
+        every: Duration = Duration::from_secs(5),
+        /// A slot is closed at the earliest this long after it was over: what was decided meanwhile is known by then.
+        #[serde(with = "humantime_serde")]
+        grace: Duration = Duration::from_secs(60),
+        /// A node that is silent keeps slots open that its spool may have, for this long.
+        #[serde(with = "humantime_serde")]
+        silent_node_limit: Duration = Duration::from_secs(3600),
+        /// The moments of schedules are made ahead this far.
+        #[serde(with = "humantime_serde")]
+        ahead: Duration = Duration::from_secs(2 * 86_400),
+        /// Slots and duties older than this are dropped; those of days that `reading` no longer has are, too.
+        #[serde(with = "humantime_serde")]
+        keep: Duration = Duration::from_secs(400 * 86_400),
+        /// Rows in one transaction, at most.
+        batch_rows: usize = 5_000,
+        /// Moments of schedules made or dropped at one look, at most; more at the next.
+        slots_per_look: usize = 50_000,
+        /// Moments closed in one transaction, at most; those that are over together stay together.
+        moments_per_sweep: u32 = 4,
+        /// Sweeps at one look, at most; more at the next.
+        sweeps_per_look: u32 = 100,
+        /// For one statement, also of a console's question.
+        #[serde(with = "humantime_serde")]
+        statement_timeout: Duration = Duration::from_secs(25),
+        /// How often what was closed is counted again.
+        #[serde(with = "humantime_serde")]
+        check_every: Duration = Duration::from_secs(600),
+        /// What is counted then: this long before the horizon.
+        #[serde(with = "humantime_serde")]
+        check_span: Duration = Duration::from_secs(3600),
+        /// A horizon further back than this is a problem on the status screen.
+        #[serde(with = "humantime_serde")]
+        lag_warning: Duration = Duration::from_secs(900),
+        /// Groups of one answer, at most.
+        groups_max: u32 = 10_000,
+    }
+);
+
 /// Above this a clock is so wrong that its node gets no lines; two nodes may be wrong in either direction.
 const CLOCKS_APART: Duration = Duration::from_secs(60);
 /// Statements of one transaction, each as long as it may be, with room.
@@ -660,6 +706,15 @@ impl Config {
             let value = self.polling.command_share_percent.to_string();
             return Some(("polling.command_share_percent", value, remedy.to_owned()));
         }
+        let undecided = lease.clock_limit + self.raft.propose_timeout;
+        if self.ledger.grace < undecided {
+            let remedy = format!("has to be at least lease.clock_limit + raft.propose_timeout = {undecided:?}");
+            return Some(("ledger.grace", span(self.ledger.grace), remedy));
+        }
+        if self.ledger.ahead < self.ledger.every * 4 {
+            let remedy = format!("has to be at least four times ledger.every = {:?}", self.ledger.every);
+            return Some(("ledger.ahead", span(self.ledger.ahead), remedy));
+        }
         self.zero_limit().map(|key| (key, "0".to_owned(), "has to be at least 1".to_owned()))
     }
 
@@ -700,6 +755,11 @@ impl Config {
             ("sanity.own_factor", self.sanity.own_factor as usize),
             ("sanity.own_power_floor_kw", self.sanity.own_power_floor_kw as usize),
             ("sanity.own_flow_floor_m3h", self.sanity.own_flow_floor_m3h as usize),
+            ("ledger.batch_rows", self.ledger.batch_rows),
+            ("ledger.slots_per_look", self.ledger.slots_per_look),
+            ("ledger.moments_per_sweep", self.ledger.moments_per_sweep as usize),
+            ("ledger.sweeps_per_look", self.ledger.sweeps_per_look as usize),
+            ("ledger.groups_max", self.ledger.groups_max as usize),
         ];
         limits.into_iter().find(|(_, value)| *value == 0).map(|(key, _)| key)
     }

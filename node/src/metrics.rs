@@ -9,7 +9,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
-use protocol::api::admin::{NodeReport, UnknownUnit};
+use protocol::api::admin::{LedgerStatus, NodeReport, UnknownUnit};
 
 /// A handle to the node's numbers; clones share them.
 #[derive(Debug, Clone, Default)]
@@ -36,6 +36,9 @@ struct Numbers {
     units_connected: Gauge,
     units_refused: Counter,
     units_unknown: Gauge,
+    ledger_lag_seconds: Gauge,
+    ledger_unaccounted: Gauge,
+    ledger_marked: Gauge,
     unknown: Mutex<Vec<UnknownUnit>>,
 }
 
@@ -128,6 +131,16 @@ impl Metrics {
         *self.numbers.unknown.lock().unwrap_or_else(PoisonError::into_inner) = newest;
     }
 
+    /// The accounts of due slots stand so at `now`, Unix ms; said by the leader.
+    pub fn ledger_stands(&self, status: &LedgerStatus, now: u64) {
+        let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        if status.horizon > 0 {
+            self.numbers.ledger_lag_seconds.set(signed(now.saturating_sub(status.horizon) / 1000));
+        }
+        self.numbers.ledger_unaccounted.set(signed(status.unaccounted));
+        self.numbers.ledger_marked.set(signed(status.marked));
+    }
+
     /// What the node says of itself with every heartbeat; identity fields are the caller's to fill.
     pub fn report(&self) -> NodeReport {
         let n = &self.numbers;
@@ -183,6 +196,10 @@ impl Metrics {
         registry.register("units_unknown", "Units that called in and have no line", n.units_unknown.clone());
         registry.register("rows_written", "Rows committed to the database", n.rows_written.clone());
         registry.register("rows_rejected", "Rows set aside", n.rows_rejected.clone());
+        let lag = "Since the moment up to which due slots are accounted for, as this node last led";
+        registry.register("ledger_lag_seconds", lag, n.ledger_lag_seconds.clone());
+        registry.register("ledger_unaccounted", "Closed slots without reading or mark", n.ledger_unaccounted.clone());
+        registry.register("ledger_marked", "Slots the leader marked as missed itself", n.ledger_marked.clone());
         registry.register("writes_failed", "Failed writes to the database", n.writes_failed.clone());
         registry
     }

@@ -12,6 +12,7 @@
 mod cluster;
 mod commands;
 mod convert;
+mod ledger;
 mod lines;
 mod loads;
 mod meters;
@@ -34,6 +35,7 @@ use std::sync::{Arc, Mutex};
 
 use protocol::api::admin::cluster_server::ClusterServer;
 use protocol::api::admin::commands_server::CommandsServer;
+use protocol::api::admin::ledger_server::LedgerServer;
 use protocol::api::admin::lines_server::LinesServer;
 use protocol::api::admin::meters_server::MetersServer;
 use protocol::api::admin::plant_server::PlantServer;
@@ -49,13 +51,14 @@ use crate::capacity::{Book, Measured};
 use crate::cluster::{Applied, Cluster};
 use crate::config::Config;
 use crate::metrics::Metrics;
-use crate::mysql::Reader;
+use crate::mysql::{Accounts, Reader};
 
 /// A handle to the console service; clones share it.
 #[derive(Debug, Clone)]
 pub struct Admin {
     cluster: Cluster,
     reader: Reader,
+    accounts: Accounts,
     catalogue: Catalogue,
     config: Arc<Config>,
     metrics: Metrics,
@@ -78,7 +81,8 @@ impl Admin {
     ) -> Self {
         let watchers = Arc::new(Semaphore::new(config.admin.watchers));
         let book = Arc::new(Mutex::new(Book::new((&config.polling).into(), measured)));
-        Self { cluster, reader, catalogue, config, metrics, stop, watchers, book }
+        let accounts = Accounts::new(&config.mysql, &config.ledger);
+        Self { cluster, reader, accounts, catalogue, config, metrics, stop, watchers, book }
     }
 
     /// All services of the console.
@@ -89,6 +93,7 @@ impl Admin {
             .add_service(MetersServer::new(self.clone()).max_decoding_message_size(most))
             .add_service(PlantServer::new(self.clone()).max_decoding_message_size(most))
             .add_service(ReadingsServer::new(self.clone()).max_decoding_message_size(most))
+            .add_service(LedgerServer::new(self.clone()).max_decoding_message_size(most))
             .add_service(CommandsServer::new(self).max_decoding_message_size(most))
     }
 

@@ -25,6 +25,8 @@ pub fn find(sight: &Sight<'_>, reply: &StatusReply) -> Vec<Problem> {
     problems.extend(quorum(reply));
     problems.extend(database(reply));
     problems.extend(rejected(reply));
+    problems.extend(unaccounted(reply));
+    problems.extend(accounts_behind(sight, reply));
     problems.extend(orphaned(sight, reply));
     problems.extend(overloaded(sight));
     for node in &reply.nodes {
@@ -119,6 +121,42 @@ fn rejected(reply: &StatusReply) -> Option<Problem> {
     let rows = reply.database.as_ref().map_or(0, |database| database.rows_rejected);
     let remedy = "look at the table rejected: each row carries its error";
     (rows > 0).then(|| warning(format!("the database took {rows} rows not as they were: they are set aside"), remedy))
+}
+
+fn unaccounted(reply: &StatusReply) -> Option<Problem> {
+    let slots = reply.ledger.as_ref().map_or(0, |ledger| ledger.unaccounted);
+    let remedy = "find out who took rows out of reading or missed; see docs/ledger.md for the query that names them";
+    (slots > 0).then(|| critical(format!("{slots} closed slots have neither a reading nor a mark"), remedy))
+}
+
+/// Accounts that are not carried on, unless the database already explains it.
+fn accounts_behind(sight: &Sight<'_>, reply: &StatusReply) -> Option<Problem> {
+    let ledger = reply.ledger.clone().unwrap_or_default();
+    let is_ok = reply.database.as_ref().is_some_and(|database| database.state() == Database::Ok);
+    if !is_ok {
+        return None;
+    }
+    if !ledger.error.is_empty() {
+        let remedy = "do as the error says; slots wait, and are closed then";
+        return Some(warning(format!("due slots are not accounted for: {}", ledger.error), remedy));
+    }
+    let lag_ms = sight.at.0.saturating_sub(ledger.horizon);
+    let behind = ledger.horizon > 0 && u128::from(lag_ms) > sight.config.ledger.lag_warning.as_millis();
+    let (why, remedy) = match ledger.held_by {
+        0 => (
+            String::new(),
+            "wait while the number falls; if it grows, the database is too slow: see its load".to_owned(),
+        ),
+        node => (
+            format!(": node {node} may hold records of them"),
+            format!(
+                "start node {node} again or let its spool drain; a silent node is waited for at most {:?} \
+                     (ledger.silent_node_limit)",
+                sight.config.ledger.silent_node_limit
+            ),
+        ),
+    };
+    behind.then(|| warning(format!("due slots are accounted for only up to {} s ago{why}", lag_ms / 1000), remedy))
 }
 
 /// Lines without an owner, one problem for all that require the same.

@@ -88,7 +88,7 @@ fn marks(flagged: bool, flags: &[String]) -> Result<Option<Quality>, Status> {
 
 /// Why the database shows nothing; its errors name themselves.
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
-fn no_rows(error: DatabaseError) -> Status {
+pub(super) fn no_rows(error: DatabaseError) -> Status {
     match error {
         DatabaseError::Refused { .. } => Status::failed_precondition(error.to_string()),
         _ => Status::unavailable(error.to_string()),

@@ -76,6 +76,10 @@ pub enum Rpc {
     ReadingsList,
     /// Readings.Watch
     ReadingsWatch,
+    /// Ledger.Summary
+    LedgerSummary,
+    /// Ledger.Unread
+    LedgerUnread,
     /// Commands.Submit
     CommandsSubmit,
     /// Commands.Get
@@ -97,6 +101,7 @@ impl Rpc {
             Self::MetersList | Self::MetersGet => Role::Viewer,
             Self::PlantGetCalendar | Self::PlantListPolicies | Self::PlantUpcoming => Role::Viewer,
             Self::ReadingsList | Self::ReadingsWatch => Role::Viewer,
+            Self::LedgerSummary | Self::LedgerUnread => Role::Viewer,
             Self::CommandsGet | Self::CommandsList | Self::CommandsWatch => Role::Viewer,
             Self::CommandsSubmit | Self::CommandsCancel => Role::Operator,
             Self::LinesTrace => Role::Operator,

@@ -35,6 +35,7 @@ pub fn build(sight: Sight<'_>) -> api::StatusReply {
         at: sight.at.0,
         state_digest: String::new(),
         events: sight.view.map(|view| view.events.clone()).unwrap_or_default(),
+        ledger: sight.view.and_then(|view| view.ledger.clone()),
     };
     reply.problems = problems::find(&sight, &reply);
     reply
@@ -138,6 +139,7 @@ pub mod tests {
             ],
             database: Some(api::DatabaseStatus { state, endpoint: "db:3306".to_owned(), ..Default::default() }),
             events: vec![api::Event { at: 999_000, text: "node 3 joined".to_owned() }],
+            ledger: None,
         }
     }
 

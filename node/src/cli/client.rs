@@ -8,6 +8,7 @@ use std::time::Duration;
 use protocol::api::admin as api;
 use protocol::api::admin::cluster_client::ClusterClient;
 use protocol::api::admin::commands_client::CommandsClient;
+use protocol::api::admin::ledger_client::LedgerClient;
 use protocol::api::admin::lines_client::LinesClient;
 use protocol::api::admin::meters_client::MetersClient;
 use protocol::api::admin::plant_client::PlantClient;
@@ -75,6 +76,11 @@ impl Session {
     /// The readings.
     pub fn readings(&self) -> ReadingsClient<Channel> {
         ReadingsClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES)
+    }
+
+    /// The accounts of due slots.
+    pub fn ledger(&self) -> LedgerClient<Channel> {
+        LedgerClient::new(self.channel.clone()).max_decoding_message_size(ANSWER_BYTES)
     }
 
     /// The commands.

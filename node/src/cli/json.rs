@@ -31,6 +31,10 @@ pub fn status(status: &api::StatusReply) -> Value {
         "meters": status.meters,
         "database": database(&status.database.clone().unwrap_or_default()),
         "commands": { "queued": commands.queued, "running": commands.running, "ended": commands.ended },
+        "ledger": status.ledger.as_ref().map(|ledger| json!({
+            "horizon": ledger.horizon, "unaccounted": ledger.unaccounted, "held_by": ledger.held_by,
+            "error": ledger.error, "marked": ledger.marked,
+        })),
         "problems": list(&status.problems, problem),
         "events": list(&status.events, |event| json!({ "at": event.at, "text": event.text })),
     })
@@ -239,6 +243,48 @@ pub fn value(value: &api::Value) -> Value {
 /// The readings.
 pub fn readings(readings: &[api::Reading]) -> Value {
     json!({ "readings": list(readings, reading) })
+}
+
+/// Due slots by outcome; `by` names what they are grouped by.
+pub fn ledger(by: &[String], reply: &api::LedgerSummaryReply) -> Value {
+    json!({
+        "by": by,
+        "groups": list(&reply.groups, ledger_group),
+        "total": ledger_group(&reply.total.clone().unwrap_or_default()),
+        "begins": reply.begins,
+        "horizon": reply.horizon,
+    })
+}
+
+fn ledger_group(group: &api::LedgerGroup) -> Value {
+    json!({
+        "names": group.names,
+        "due": group.due,
+        "on_time": group.on_time,
+        "late": group.late,
+        "backfilled": group.backfilled,
+        "missed": group.missed,
+        "waiting": group.waiting,
+        "open": group.open,
+        "unaccounted": group.unaccounted,
+    })
+}
+
+/// Meters that were not read.
+pub fn unread(rows: &[api::Unread]) -> Value {
+    let row = |row: &api::Unread| {
+        json!({
+            "meter_id": row.meter_id,
+            "meter": row.meter,
+            "line": row.line,
+            "reason": row.reason,
+            "slots": row.slots,
+            "first": row.first,
+            "last": row.last,
+            "last_read": row.last_read,
+        })
+    };
+    json!({ "rows": list(rows, row) })
 }
 
 /// A command.

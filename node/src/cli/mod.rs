@@ -17,6 +17,7 @@ mod import;
 mod init;
 mod join;
 mod json;
+mod ledger;
 mod line;
 mod meter;
 mod node;
@@ -108,6 +109,9 @@ enum Command {
     /// The readings: list, watch.
     #[command(subcommand)]
     Reading(reading::Command),
+    /// What was due and what became of it: success rates by region, line, hour .., and who was not read.
+    #[command(after_long_help = ledger::AFTER_HELP)]
+    Ledger(ledger::Args),
     /// What is asked of meters: submit, show, list, cancel, watch.
     #[command(subcommand)]
     Command(command::Command),
@@ -146,6 +150,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Schedule(command) => with_session(&at, async |session| schedule::run(command, session, out).await),
         Command::Calendar(command) => with_session(&at, async |session| calendar::run(command, session, out).await),
         Command::Reading(command) => with_session(&at, async |session| reading::run(command, session, out).await),
+        Command::Ledger(args) => with_session(&at, async |session| ledger::run(args, session, out).await),
         Command::Command(command) => with_runtime(command::run(command, &at, out)),
         Command::Scan(args) => with_session(&at, async |session| scan::run(&args, session, out).await),
         Command::Decode(args) => decode::run(&args, cli.global.output),

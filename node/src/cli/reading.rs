@@ -83,7 +83,7 @@ fn mark(text: &str) -> Result<String, String> {
 }
 
 /// A moment as people write it, Unix ms.
-fn moment_ms(text: &str) -> Result<u64, String> {
+pub fn moment_ms(text: &str) -> Result<u64, String> {
     let wrong = || "write 2026-01-31, 2026-01-31T06:00:00Z, or a time ago such as 2h".to_owned();
     let stamp = text
         .parse::<Timestamp>()

@@ -86,6 +86,7 @@ fn counts(status: &api::StatusReply) -> String {
         format!("meters    {}", count(status.meters)),
         format!("commands  {queued} queued, {running} running, {ended} ended"),
         format!("database  {}", database(&status.database.clone().unwrap_or_default(), status.at)),
+        format!("ledger    {}", ledger(&status.ledger.clone().unwrap_or_default(), status.at)),
     ]
     .join("\n")
 }
@@ -105,6 +106,20 @@ fn database(database: &api::DatabaseStatus, at: u64) -> String {
         rows => format!(", {} rows set aside", count(rows)),
     };
     format!("{state}  {}  {} rows written, {last}{rejected}", database.endpoint, count(database.rows_written))
+}
+
+fn ledger(ledger: &api::LedgerStatus, at: u64) -> String {
+    let marked = count(ledger.marked);
+    match (ledger.horizon, ledger.held_by) {
+        (0, _) => "nothing is accounted for yet".to_owned(),
+        (horizon, 0) => format!("accounted for up to {} ago, {marked} marked", span(at.saturating_sub(horizon))),
+        (horizon, node) => {
+            format!(
+                "accounted for up to {} ago, held by node {node}, {marked} marked",
+                span(at.saturating_sub(horizon))
+            )
+        }
+    }
 }
 
 fn events(status: &api::StatusReply) -> String {

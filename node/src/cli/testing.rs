@@ -27,6 +27,7 @@ pub fn status() -> api::StatusReply {
         database: Some(database),
         commands: Some(api::CommandCounts { queued: 1, running: 2, ended: 3 }),
         problems: problems(),
+        ledger: Some(api::LedgerStatus { horizon: NOW - 135_000, held_by: 3, marked: 7, ..Default::default() }),
         at: NOW,
         events: vec![api::Event { at: NOW - 6_000, text: "node 3 (c) is dead: 33 lines move".to_owned() }],
     }

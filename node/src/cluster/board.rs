@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use protocol::api::admin::{DatabaseStatus, Event};
+use protocol::api::admin::{DatabaseStatus, Event, LedgerStatus};
 use protocol::api::peer::SpoolRecord;
 use tokio::sync::broadcast;
 
@@ -22,6 +22,7 @@ pub struct Board {
 #[derive(Debug)]
 struct Notes {
     database: DatabaseStatus,
+    ledger: LedgerStatus,
     events: VecDeque<Event>,
     keep: usize,
 }
@@ -29,7 +30,8 @@ struct Notes {
 impl Board {
     /// An empty board that keeps `events` events and lets watchers lag by `watch_queue` commits.
     pub fn new(events: usize, watch_queue: usize) -> Self {
-        let notes = Notes { database: DatabaseStatus::default(), events: VecDeque::new(), keep: events };
+        let (database, ledger) = (DatabaseStatus::default(), LedgerStatus::default());
+        let notes = Notes { database, ledger, events: VecDeque::new(), keep: events };
         Self { notes: Arc::new(Mutex::new(notes)), commits: broadcast::channel(watch_queue).0 }
     }
 
@@ -55,6 +57,16 @@ impl Board {
     /// How the database is, as last set.
     pub fn database(&self) -> DatabaseStatus {
         self.with(|notes| notes.database.clone())
+    }
+
+    /// How the accounts of due slots stand.
+    pub fn set_ledger(&self, status: LedgerStatus) {
+        self.with(|notes| notes.ledger = status);
+    }
+
+    /// How the accounts stand, as last set.
+    pub fn ledger(&self) -> LedgerStatus {
+        self.with(|notes| notes.ledger.clone())
     }
 
     /// The newest events first.

@@ -171,6 +171,7 @@ impl cluster_server::Cluster for ClusterService {
             nodes: silences.into_iter().map(heard).collect(),
             database: Some(self.cluster.board().database()),
             events: self.cluster.board().events(),
+            ledger: Some(self.cluster.board().ledger()),
         }))
     }
 

@@ -6,6 +6,7 @@
 pub mod assigner;
 pub mod commands;
 pub mod keeper;
+pub mod ledger;
 pub mod membership;
 mod ticks;
 pub mod writer;
@@ -78,6 +79,8 @@ impl Leader {
         duties.spawn(keeper::Keeper::new(cluster.clone(), config.mysql.clone()).run(office.clone()));
         duties.spawn(assigner::Assigner::new(cluster.clone(), Arc::clone(config)).run(office.clone()));
         duties.spawn(membership::Membership::new(cluster.clone(), Arc::clone(config)).run(office.clone()));
+        let ledger = ledger::Ledger::new(cluster.clone(), Arc::clone(config), self.metrics.clone());
+        duties.spawn(ledger.run(office.clone()));
         duties.spawn(commands::Commands::new(cluster.clone(), Arc::clone(config), history).run(office.clone()));
         duties
     }

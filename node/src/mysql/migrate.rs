@@ -17,12 +17,13 @@ use super::{Database, DatabaseError, Fault};
 use crate::clock::wall_now;
 
 /// The migrations, in order. A name is durable; a text is never changed once it was released.
-const MIGRATIONS: &[(u32, &str, &str)] = &[
+pub(super) const MIGRATIONS: &[(u32, &str, &str)] = &[
     (1, "readings", include_str!("../../../migrations/0001_readings.sql")),
     (2, "projections", include_str!("../../../migrations/0002_projections.sql")),
     (3, "views", include_str!("../../../migrations/0003_views.sql")),
     (4, "rollups", include_str!("../../../migrations/0004_rollups.sql")),
     (5, "sanity", include_str!("../../../migrations/0005_sanity.sql")),
+    (6, "ledger", include_str!("../../../migrations/0006_ledger.sql")),
     (7, "places", include_str!("../../../migrations/0007_places.sql")),
 ];
 

@@ -8,13 +8,17 @@
 //!     rollup       days and months of meters           retention   days dropped, frames emptied
 //!     rows, write  records into rows, once               project, history
 //!   Reader     what the console lists: a connection of its own
+//!   Ledger     what was due and what became of it, carried on by the leader: a connection of its own
+//!   Accounts   what the console asks the ledger: a connection of its own
 //! ```
 //!
 //! Promises: every await ends within a limit from the configuration; a write may be repeated and changes nothing the
 //! second time; no value is ever clamped; passwords are never shown. Refuses: pools, and deciding when to try again.
 
+mod accounts;
 mod classify;
 mod history;
+mod ledger;
 mod migrate;
 mod partitions;
 mod project;
@@ -31,8 +35,10 @@ mod tests;
 mod tls;
 mod write;
 
+pub use accounts::{Accounts, Counts, GROUPS, Group, Span, UnreadRow};
 pub use classify::{DatabaseError, Fault};
 pub use history::CommandRow;
+pub use ledger::{Book, Bounds, DutyRow, Ledger, LedgerError, Made, ScheduleRow, SlotRow};
 pub use project::{LineRow, MeterRow, Projection};
 pub use read::{Reader, ReadingQuery, ReadingRow};
 pub use rollup::Plant;

@@ -117,6 +117,7 @@ fn settings(name: &str, address: SocketAddr, data_dir: PathBuf, units: DialIn, d
         admin: Default::default(),
         trace: Default::default(),
         survey: Default::default(),
+        ledger: Default::default(),
     }
 }
 

@@ -1,0 +1,220 @@
+//! What the console asks the ledger: due slots by outcome, and who did not read.
+//!
+//! Promises: every answer comes within `ledger.statement_timeout`, on a connection of its own that writes nothing; every
+//! due slot is in exactly one count. Refuses: answering without a limit on rows.
+
+use std::sync::Arc;
+
+use mysql_async::{Params, Row, Value};
+use tokio::sync::Mutex;
+
+use super::DatabaseError;
+use super::ledger::{as_expected, cell, millis};
+use super::rows::moment;
+use super::session::{Purpose, Session};
+use crate::config;
+
+/// What due slots may be grouped by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Group {
+    /// What people call it.
+    pub name: &'static str,
+    sql: &'static str,
+}
+
+/// Everything due slots may be grouped by.
+pub const GROUPS: [Group; 12] = [
+    Group { name: "region", sql: "COALESCE(m.region, '')" },
+    Group { name: "station", sql: "COALESCE(m.station, '')" },
+    Group { name: "community", sql: "COALESCE(m.community, '')" },
+    Group { name: "building", sql: "COALESCE(m.building, '')" },
+    Group { name: "line", sql: "COALESCE(l.name, CONCAT('#', v.line_id))" },
+    Group { name: "model", sql: "v.model" },
+    Group { name: "meter", sql: "COALESCE(m.name, CONCAT('#', v.meter_id))" },
+    Group { name: "node", sql: "COALESCE(CAST(NULLIF(v.node_id, 0) AS CHAR), '')" },
+    Group { name: "schedule", sql: "COALESCE(c.expression, '')" },
+    Group { name: "reason", sql: "COALESCE(v.reason, '')" },
+    Group { name: "hour", sql: "DATE_FORMAT(v.slot, '%Y-%m-%d %H:00')" },
+    Group { name: "day", sql: "DATE_FORMAT(v.slot, '%Y-%m-%d')" },
+];
+
+/// Which slots are asked about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Span {
+    /// Slots that begin from this moment on, Unix ms.
+    pub from: u64,
+    /// And before this one, Unix ms.
+    pub to: u64,
+    /// Of a group with this name: (what [`GROUPS`] calls it, the name).
+    pub only: Vec<(Group, String)>,
+}
+
+/// Due slots by outcome; they add up to `due`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// What was asked for, in its order.
+    pub names: Vec<String>,
+    /// All of them.
+    pub due: u64,
+    /// Read in time.
+    pub on_time: u64,
+    /// Read later.
+    pub late: u64,
+    /// Taken from what the meter keeps.
+    pub backfilled: u64,
+    /// Missed.
+    pub missed: u64,
+    /// Over; a spool may still have them.
+    pub waiting: u64,
+    /// Not over.
+    pub open: u64,
+    /// Over, and nothing is there.
+    pub unaccounted: u64,
+}
+
+/// Slots of one meter that were not read for one reason. Moments are Unix ms.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UnreadRow {
+    /// The meter.
+    pub meter_id: u64,
+    /// Its name; empty where it is no more.
+    pub meter: String,
+    /// Its line's name.
+    pub line: String,
+    /// Why.
+    pub reason: String,
+    /// How many.
+    pub slots: u64,
+    /// The first ..
+    pub first: u64,
+    /// .. and the last.
+    pub last: u64,
+    /// The newest slot it was ever read by; 0: none.
+    pub last_read: u64,
+}
+
+/// A handle that asks; clones share one connection.
+#[derive(Debug, Clone)]
+pub struct Accounts {
+    config: Arc<config::Mysql>,
+    session: Arc<Mutex<Option<Session>>>,
+}
+
+const OUTCOMES: [&str; 7] = ["on-time", "late", "backfilled", "missed", "waiting", "open", "unaccounted"];
+const FROM: &str = " FROM slot_ledger v LEFT JOIN meter m ON m.meter_id = v.meter_id \
+    LEFT JOIN line l ON l.line_id = v.line_id LEFT JOIN schedule c ON c.schedule_id = v.schedule_id \
+    WHERE v.slot >= ? AND v.slot < ?";
+
+impl Accounts {
+    /// A handle that connects with its first question.
+    pub fn new(config: &config::Mysql, settings: &config::Ledger) -> Self {
+        let config = config::Mysql { statement_timeout: settings.statement_timeout, ..config.clone() };
+        Self { config: Arc::new(config), session: Arc::default() }
+    }
+
+    /// Due slots by outcome, one for each group of `by`, at most `limit`.
+    pub async fn summary(&self, span: &Span, by: &[Group], limit: u32) -> Result<Vec<Counts>, DatabaseError> {
+        let names: String = by.iter().map(|group| format!("{}, ", group.sql)).collect();
+        let outcome = |outcome: &&str| format!(", CAST(COALESCE(SUM(v.outcome = '{outcome}'), 0) AS UNSIGNED)");
+        let outcomes: String = OUTCOMES.iter().map(outcome).collect();
+        let places = (1..=by.len()).map(|place| place.to_string()).collect::<Vec<_>>().join(", ");
+        let order = if by.is_empty() { String::new() } else { format!(" GROUP BY {places} ORDER BY {places}") };
+        let sql = format!("SELECT {names}COUNT(*){outcomes}{FROM}{}{order} LIMIT {limit}", only(span));
+        let rows = self.ask(&sql, span, Vec::new()).await?;
+        rows.1.iter().map(|row| counts(row, by.len())).collect::<Option<_>>().ok_or(rows.0)
+    }
+
+    /// Meters with slots that were not read, by meter and reason, behind `after`, at most `limit`.
+    pub async fn unread(
+        &self,
+        span: &Span,
+        after: Option<(u64, String)>,
+        limit: u32,
+    ) -> Result<Vec<UnreadRow>, DatabaseError> {
+        let why = "COALESCE(v.reason, v.outcome)";
+        let (behind, params) = match after {
+            None => (String::new(), Vec::new()),
+            Some((meter, reason)) => (
+                format!(" AND (v.meter_id > ? OR v.meter_id = ? AND {why} > ?)"),
+                vec![meter.into(), meter.into(), reason.into()],
+            ),
+        };
+        let (first, last, newest) = (millis("t.first"), millis("t.last"), millis("n.slot"));
+        let sql = format!(
+            "SELECT t.meter_id, t.meter, t.line, t.why, t.slots, {first}, {last}, COALESCE({newest}, 0) FROM (\
+             SELECT v.meter_id, COALESCE(MAX(m.name), '') AS meter, COALESCE(MAX(l.name), '') AS line, {why} AS why, \
+             COUNT(*) AS slots, MIN(v.slot) AS first, MAX(v.slot) AS last{FROM}{} \
+             AND v.outcome IN ('missed', 'waiting', 'unaccounted'){behind} \
+             GROUP BY v.meter_id, {why} ORDER BY v.meter_id, why LIMIT {limit}) t \
+             LEFT JOIN reading_latest n ON n.meter_id = t.meter_id ORDER BY t.meter_id, t.why",
+            only(span)
+        );
+        let rows = self.ask(&sql, span, params).await?;
+        rows.1.iter().map(unread).collect::<Option<_>>().ok_or(rows.0)
+    }
+
+    /// Since when, and up to when, slots are accounted for, Unix ms; zeros where the ledger has not begun.
+    pub async fn horizon(&self) -> Result<(u64, u64), DatabaseError> {
+        let sql =
+            format!("SELECT {}, {} FROM ledger_horizon WHERE id = 1 AND ? = 1", millis("begins"), millis("horizon"));
+        let rows = self.query(&sql, vec![1.into()]).await?;
+        let pair = |row: &Row| Some((cell(row, 0)?, cell(row, 1)?));
+        rows.1.first().map_or(Ok((0, 0)), |row| pair(row).ok_or(rows.0))
+    }
+
+    async fn ask(&self, sql: &str, span: &Span, more: Vec<Value>) -> Result<(DatabaseError, Vec<Row>), DatabaseError> {
+        let at = |millis| moment("slot", millis).unwrap_or(Value::NULL);
+        let mut params = vec![at(span.from), at(span.to)];
+        params.extend(span.only.iter().map(|(_, name)| name.as_str().into()));
+        params.extend(more);
+        self.query(sql, params).await
+    }
+
+    /// Rows, and what to say where they are not as expected.
+    async fn query(&self, sql: &str, params: Vec<Value>) -> Result<(DatabaseError, Vec<Row>), DatabaseError> {
+        // Held over the question, which bounds what one node asks of the database at once.
+        let mut held = self.session.lock().await;
+        let mut session = match held.take() {
+            Some(session) => session,
+            None => Session::open_any(&self.config, Purpose::Read).await?,
+        };
+        let answer = session.query(sql, Params::Positional(params)).await;
+        let wrong = as_expected(&session, "slot_ledger");
+        if !matches!(answer, Err(DatabaseError::Lost(_))) {
+            *held = Some(session);
+        }
+        Ok((wrong, answer?))
+    }
+}
+
+fn only(span: &Span) -> String {
+    span.only.iter().map(|(group, _)| format!(" AND {} = ?", group.sql)).collect()
+}
+
+fn counts(row: &Row, names: usize) -> Option<Counts> {
+    let count = |place: usize| cell::<u64>(row, names + place);
+    Some(Counts {
+        names: (0..names).map(|place| cell(row, place)).collect::<Option<_>>()?,
+        due: count(0)?,
+        on_time: count(1)?,
+        late: count(2)?,
+        backfilled: count(3)?,
+        missed: count(4)?,
+        waiting: count(5)?,
+        open: count(6)?,
+        unaccounted: count(7)?,
+    })
+}
+
+fn unread(row: &Row) -> Option<UnreadRow> {
+    Some(UnreadRow {
+        meter_id: cell(row, 0)?,
+        meter: cell(row, 1)?,
+        line: cell(row, 2)?,
+        reason: cell(row, 3)?,
+        slots: cell(row, 4)?,
+        first: cell(row, 5)?,
+        last: cell(row, 6)?,
+        last_read: cell(row, 7)?,
+    })
+}

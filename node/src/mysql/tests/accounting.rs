@@ -1,0 +1,360 @@
+use std::time::Instant;
+
+use super::{NINE, QUARTER, miss, reading};
+use crate::clock::wall_now;
+use crate::config;
+use crate::mysql::testing::Place;
+use crate::mysql::{
+    Accounts, Bounds, Database, DatabaseError, DutyRow, GROUPS, Group, Ledger, LedgerError, ScheduleRow, SlotRow, Span,
+};
+use protocol::api::peer::spool_record::Content;
+
+const DOC: &str = include_str!("../../../../docs/ledger.md");
+const OUTCOMES: &str = "SELECT outcome, COUNT(*) FROM slot_ledger GROUP BY outcome ORDER BY outcome";
+const MARKS: &str = "SELECT meter_id, (TIMESTAMPDIFF(SECOND, '2026-11-23 09:00:00', slot)) DIV 900, reason FROM missed \
+                     ORDER BY meter_id, slot";
+
+/// The query of that name in the document.
+fn query(name: &str) -> &'static str {
+    let behind = DOC.split_once(&format!("<!-- query: {name} -->\n```sql\n")).unwrap().1;
+    behind.split_once("\n```").unwrap().0
+}
+
+async fn unaccounted(place: &Place) -> String {
+    place.sql(query("unaccounted")).await.concat()
+}
+
+fn settings() -> config::Ledger {
+    config::Ledger::default()
+}
+
+async fn opened(place: &Place, settings: &config::Ledger) -> Ledger {
+    Ledger::open(&place.config(), settings, "plant", NINE).await.unwrap().0
+}
+
+fn duty(meter: u64, from: u64, until: Option<u64>) -> DutyRow {
+    DutyRow { meter, from, until, schedule: 5, line: 3, model: "pulse".to_owned() }
+}
+
+fn quarters() -> ScheduleRow {
+    ScheduleRow { id: 5, expression: "every 15m".to_owned(), calendar: String::new() }
+}
+
+fn slot(begin: u64) -> SlotRow {
+    SlotRow { begin, end: begin + QUARTER, on_time_until: begin + 600_000, priority: 2, freeze: None }
+}
+
+/// These duties told as entry 7 of the log, and the quarters from nine on.
+async fn plant(place: &Place, settings: &config::Ledger, duties: &[DutyRow], slots: u64) -> (Database, Ledger) {
+    let database = place.migrated().await;
+    let mut ledger = opened(place, settings).await;
+    ledger.tell(0, 7, &[quarters()], duties).await.unwrap();
+    let made: Vec<_> = (0..slots).map(|n| slot(NINE + n * QUARTER)).collect();
+    ledger.make(7, 5, (NINE, NINE + slots * QUARTER), &made).await.unwrap();
+    (database, ledger)
+}
+
+fn until(limit: u64) -> Bounds {
+    Bounds { limit, ..Bounds::default() }
+}
+
+/// To the end of what may be closed.
+async fn sweep(ledger: &mut Ledger, bounds: &Bounds) -> u64 {
+    let mut marked = 0;
+    loop {
+        let swept = ledger.sweep(7, bounds).await.unwrap();
+        marked += swept.marked;
+        if swept.horizon >= bounds.limit {
+            return marked;
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_due_slot_has_one_outcome_and_the_documented_query_finds_what_has_none() {
+    let Some(place) = Place::shared().await else { return };
+    let duties: Vec<_> = (1..=2).map(|meter| duty(meter, 0, None)).collect();
+    let (mut database, mut ledger) = plant(&place, &settings(), &duties, 4).await;
+    let now = wall_now().0;
+    ledger.make(7, 5, (now - 60_000, now), &[slot(now - 60_000)]).await.unwrap();
+    let mut late = reading(1, NINE + QUARTER, 6);
+    late.at = NINE + QUARTER + 700_000;
+    let mut filled = reading(1, NINE + 2 * QUARTER, 7);
+    if let Some(Content::Reading(reading)) = &mut filled.content {
+        reading.quality = 4096;
+    }
+    let failed = miss(1, NINE + 3 * QUARTER, "no-answer");
+    database.write(&[reading(1, NINE, 5), late, filled, failed]).await.unwrap();
+    assert_eq!(place.sql(OUTCOMES).await.join(" "), "backfilled|1 late|1 missed|1 on-time|1 open|2 waiting|4");
+
+    assert_eq!(sweep(&mut ledger, &until(NINE + 2 * QUARTER)).await, 2);
+    assert_eq!(place.sql(OUTCOMES).await.join(" "), "backfilled|1 late|1 missed|3 on-time|1 open|2 waiting|2");
+    assert_eq!(place.sql(MARKS).await, ["1|3|no-answer", "2|0|no-owner", "2|1|no-owner"]);
+    assert_eq!(unaccounted(&place).await, "0");
+
+    place.sql("DELETE FROM missed WHERE meter_id = 2").await;
+    assert_eq!(unaccounted(&place).await, "2");
+    assert_eq!(ledger.unaccounted(NINE, NINE + QUARTER).await.unwrap(), 1);
+    for name in ["success by line and hour", "unread"] {
+        place.sql(query(name)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_repeated_or_beside_another_changes_nothing_more() {
+    let Some(place) = Place::shared().await else { return };
+    let duties: Vec<_> = (1..=300).map(|meter| duty(meter, 0, None)).collect();
+    let settings = config::Ledger { batch_rows: 100, moments_per_sweep: 1, ..settings() };
+    let (_, mut one) = plant(&place, &settings, &duties, 3).await;
+    let mut two = opened(&place, &settings).await;
+    let bounds = until(NINE + 3 * QUARTER);
+    let (first, second) = tokio::join!(sweep(&mut one, &bounds), sweep(&mut two, &bounds));
+    assert_eq!(first + second, 900);
+    assert_eq!(sweep(&mut one, &bounds).await, 0);
+    assert_eq!(place.sql("SELECT COUNT(*) FROM missed").await, ["900"]);
+    assert_eq!(unaccounted(&place).await, "0");
+    assert_eq!(sweep(&mut one, &until(NINE)).await, 0);
+    assert_eq!(place.sql("SELECT horizon = '2026-11-23 09:45:00' FROM ledger_horizon").await, ["1"]);
+}
+
+#[tokio::test]
+async fn readings_written_while_it_sweeps_win_and_no_slot_is_lost_between() {
+    let Some(place) = Place::shared().await else { return };
+    let duties: Vec<_> = (1..=2_000).map(|meter| duty(meter, 0, None)).collect();
+    let settings = config::Ledger { batch_rows: 200, ..settings() };
+    let (mut database, mut ledger) = plant(&place, &settings, &duties, 2).await;
+    let write = async {
+        let all: Vec<_> = (1..=2_000).map(|meter| reading(meter, NINE, 5)).collect();
+        for part in all.chunks(250) {
+            while let Err(DatabaseError::Retry(_)) = database.write(part).await {}
+        }
+    };
+    let bounds = until(NINE + QUARTER);
+    let close = async {
+        loop {
+            match ledger.sweep(7, &bounds).await {
+                Ok(swept) if swept.horizon >= bounds.limit => return,
+                Ok(_) | Err(LedgerError::Database(DatabaseError::Retry(_))) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    tokio::join!(write, close);
+    assert_eq!(place.sql(OUTCOMES).await, ["on-time|2000", "waiting|2000"]);
+    let beside = "SELECT COUNT(*) FROM missed m JOIN reading r ON r.meter_id = m.meter_id AND r.slot = m.slot";
+    assert_eq!(place.sql(beside).await, ["0"]);
+}
+
+#[tokio::test]
+async fn a_late_reading_takes_the_mark_of_the_sweep_away() {
+    let Some(place) = Place::shared().await else { return };
+    let (mut database, mut ledger) = plant(&place, &settings(), &[duty(1, 0, None)], 1).await;
+    assert_eq!(sweep(&mut ledger, &until(NINE + QUARTER)).await, 1);
+    let mark = "SELECT reason, node_id, line_id, attempts, epoch, kind FROM missed";
+    assert_eq!(place.sql(mark).await, ["no-owner|0|3|0|0|1"]);
+    let mut late = reading(1, NINE, 5);
+    late.at = NINE + 8 * QUARTER;
+    database.write(&[late]).await.unwrap();
+    assert_eq!(place.sql(OUTCOMES).await, ["late|1"]);
+    assert_eq!(place.sql("SELECT COUNT(*) FROM missed").await, ["0"]);
+}
+
+#[tokio::test]
+async fn a_duty_that_ended_in_the_middle_of_a_slot_has_it_and_not_the_next() {
+    let Some(place) = Place::shared().await else { return };
+    let middle = NINE + QUARTER + 60_000;
+    let moved = DutyRow { line: 4, ..duty(1, middle, None) };
+    let rows = [duty(1, 0, Some(middle)), moved, duty(2, 0, Some(NINE + QUARTER))];
+    let (_, mut ledger) = plant(&place, &settings(), &rows, 3).await;
+    sweep(&mut ledger, &until(NINE + 3 * QUARTER)).await;
+    assert_eq!(place.sql(MARKS).await, ["1|0|no-owner", "1|1|duty-ended", "1|2|no-owner", "2|0|no-owner"]);
+    assert_eq!(place.sql("SELECT line_id FROM missed WHERE meter_id = 1 ORDER BY slot").await, ["3", "3", "4"]);
+    assert_eq!(unaccounted(&place).await, "0");
+}
+
+#[tokio::test]
+async fn slots_that_a_lost_node_may_have_read_say_so() {
+    let Some(place) = Place::shared().await else { return };
+    let (_, mut ledger) = plant(&place, &settings(), &[duty(1, 0, None)], 3).await;
+    let bounds = Bounds { lost: vec![NINE + QUARTER + 30_000], grace: 20_000, ..until(NINE + 3 * QUARTER) };
+    sweep(&mut ledger, &bounds).await;
+    assert_eq!(place.sql(MARKS).await, ["1|0|no-owner", "1|1|node-lost", "1|2|no-owner"]);
+}
+
+#[tokio::test]
+async fn whoever_knows_an_older_entry_of_the_log_tells_and_closes_nothing() {
+    let Some(place) = Place::shared().await else { return };
+    let (_, mut old) = plant(&place, &settings(), &[duty(1, 0, None)], 2).await;
+    let (mut new, book) = Ledger::open(&place.config(), &settings(), "plant", NINE + 1).await.unwrap();
+    assert_eq!((book.applied, book.begins), (7, NINE));
+    assert_eq!(new.open_duties().await.unwrap(), [duty(1, 0, None)]);
+    new.tell(7, 9, &[], &[duty(1, 0, Some(NINE + QUARTER))]).await.unwrap();
+    let overtaken = |done: Result<(), LedgerError>| matches!(done, Err(LedgerError::Overtaken { .. }));
+    assert!(overtaken(old.tell(7, 8, &[], &[duty(1, 0, None)]).await));
+    assert!(overtaken(old.sweep(7, &until(NINE + QUARTER)).await.map(drop)));
+    assert!(overtaken(old.make(7, 5, (NINE, NINE), &[]).await));
+    assert!(overtaken(new.tell(9, 8, &[], &[duty(1, 0, None)]).await));
+    assert_eq!(place.sql("SELECT COUNT(*) FROM duty WHERE due_until IS NULL").await, ["0"]);
+    assert_eq!(new.sweep(9, &until(NINE + QUARTER)).await.unwrap().marked, 1);
+}
+
+#[tokio::test]
+async fn another_clusters_book_is_begun_anew() {
+    let Some(place) = Place::shared().await else { return };
+    let (_, mut old) = plant(&place, &settings(), &[duty(1, 0, None)], 1).await;
+    let (_, book) = Ledger::open(&place.config(), &settings(), "other", NINE + QUARTER).await.unwrap();
+    assert_eq!((book.applied, book.begins, book.horizon), (0, NINE + QUARTER, NINE + QUARTER));
+    assert!(matches!(old.sweep(7, &until(NINE + QUARTER)).await, Err(LedgerError::Overtaken { .. })));
+}
+
+#[tokio::test]
+async fn moments_are_made_from_the_horizon_on_as_long_as_somebody_is_due() {
+    let Some(place) = Place::shared().await else { return };
+    let database = place.migrated().await;
+    let mut ledger = opened(&place, &settings()).await;
+    let other = ScheduleRow { id: 6, ..quarters() };
+    let past = DutyRow { schedule: 6, ..duty(2, 0, Some(NINE + 5)) };
+    ledger.tell(0, 7, &[quarters(), other], &[duty(1, 0, None), past]).await.unwrap();
+    let made = |made: &crate::mysql::Made| (made.schedule, made.to, made.needed_until);
+    let all = ledger.made().await.unwrap();
+    assert_eq!(all.iter().map(made).collect::<Vec<_>>(), [(5, NINE, None), (6, NINE, Some(NINE + 5))]);
+    ledger.make(7, 5, (NINE, NINE + QUARTER), &[slot(NINE)]).await.unwrap();
+    assert_eq!(ledger.made().await.unwrap().first().map(made), Some((5, NINE + QUARTER, None)));
+    drop(database);
+}
+
+#[tokio::test]
+async fn what_is_old_is_dropped_with_the_days_of_the_readings_and_is_not_unaccounted_for() {
+    let Some(place) = Place::shared().await else { return };
+    let rows = [duty(1, 0, None), duty(2, 0, Some(NINE + 1))];
+    let (_, mut ledger) = plant(&place, &settings(), &rows, 2).await;
+    ledger.prune(7, NINE + QUARTER).await.unwrap();
+    assert_eq!(place.sql("SELECT COUNT(*) FROM schedule_slot").await, ["2"], "not closed, and dropped");
+    sweep(&mut ledger, &until(wall_now().0)).await;
+    // The readings of that day are gone: its partition never was.
+    ledger.prune(7, 0).await.unwrap();
+    assert_eq!(place.sql("SELECT COUNT(*) FROM schedule_slot").await, ["0"]);
+    assert_eq!(place.sql("SELECT meter_id FROM duty").await, ["1"]);
+    assert_eq!(unaccounted(&place).await, "0");
+    assert_eq!(place.sql("SELECT begins > '2026-11-24' FROM ledger_horizon").await, ["1"]);
+}
+
+#[tokio::test]
+async fn the_tables_of_the_release_before_take_the_ledger_with_their_rows() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = Database::connect(&place.config()).await.unwrap();
+    database.migrate_to(crate::mysql::migrate::MIGRATIONS.get(..3).unwrap()).await.unwrap();
+    // As the release before wrote them: its statements, not this one's.
+    let read = "INSERT INTO reading (meter_id, slot, kind, read_at, node_id, line_id, epoch, quality, attempts, identity, raw) \
+                VALUES (1, '2026-11-23 09:00:00', 1, '2026-11-23 09:00:01.5', 1, 3, 2, 0, 1, '', '')";
+    let missed =
+        "INSERT INTO missed VALUES (1, '2026-11-23 09:15:00', 1, 'no-answer', '', 3, '2026-11-23 09:30:00', 1, 3, 2)";
+    for statement in [read, missed] {
+        place.sql(statement).await;
+    }
+    drop(database);
+    plant(&place, &settings(), &[duty(1, 0, None)], 2).await;
+    assert_eq!(place.sql(OUTCOMES).await, ["missed|1", "on-time|1"]);
+}
+
+fn group(name: &str) -> Group {
+    GROUPS.into_iter().find(|group| group.name == name).unwrap()
+}
+
+async fn with_places(place: &Place) {
+    for column in ["region", "station", "community", "building", "unit", "household"] {
+        place
+            .sql(&format!("ALTER TABLE meter ADD COLUMN IF NOT EXISTS {column} VARCHAR(128) NOT NULL DEFAULT ''"))
+            .await;
+    }
+    place.sql("INSERT INTO line (line_id, name, endpoint) VALUES (3, 'l3', 'tcp://gw:1')").await;
+    let row = |n: u64, region: &str| format!("({n}, 'm{n}', 3, 'mbus', '{n}', 900, 0, 1, '{region}')");
+    let rows = [row(1, "north"), row(2, "north"), row(3, "south")].join(", ");
+    let columns = "meter_id, name, line_id, dialect, address, interval_s, offset_s, enabled, region";
+    place.sql(&format!("INSERT INTO meter ({columns}) VALUES {rows}")).await;
+}
+
+#[tokio::test]
+async fn slots_are_counted_by_every_group_there_is_and_add_up() {
+    let Some(place) = Place::shared().await else { return };
+    let duties: Vec<_> = (1..=4).map(|meter| duty(meter, 0, None)).collect();
+    let (mut database, mut ledger) = plant(&place, &settings(), &duties, 4).await;
+    with_places(&place).await;
+    database.write(&[reading(1, NINE, 5), reading(3, NINE, 5), miss(2, NINE, "no-answer")]).await.unwrap();
+    sweep(&mut ledger, &until(NINE + 2 * QUARTER)).await;
+    let accounts = Accounts::new(&place.config(), &settings());
+    let span = Span { from: NINE, to: NINE + 4 * QUARTER, only: Vec::new() };
+    for by in GROUPS {
+        let counts = accounts.summary(&span, &[by], 100).await.unwrap();
+        assert_eq!(counts.iter().map(|count| count.due).sum::<u64>(), 16, "{}", by.name);
+        for c in counts {
+            let sum = c.on_time + c.late + c.backfilled + c.missed + c.waiting + c.open + c.unaccounted;
+            assert_eq!(c.due, sum, "{}", by.name);
+        }
+    }
+    let by = [group("region"), group("hour")];
+    let counts = accounts.summary(&span, &by, 100).await.unwrap();
+    let shown: Vec<_> = counts.iter().map(|c| (c.names.join(" "), c.due, c.on_time, c.missed, c.waiting)).collect();
+    let row =
+        |name: &str, due, on_time, missed, waiting| (format!("{name} 2026-11-23 09:00"), due, on_time, missed, waiting);
+    assert_eq!(shown, [row("", 4, 0, 2, 2), row("north", 8, 1, 3, 4), row("south", 4, 1, 1, 2)]);
+    let south = Span { only: vec![(group("region"), "south".to_owned())], ..span.clone() };
+    assert_eq!(accounts.summary(&south, &[], 2).await.unwrap().first().map(|count| count.due), Some(4));
+    assert_eq!(accounts.horizon().await.unwrap(), (NINE, NINE + 2 * QUARTER));
+}
+
+#[tokio::test]
+async fn meters_that_were_not_read_are_listed_by_reason_page_by_page() {
+    let Some(place) = Place::shared().await else { return };
+    let duties: Vec<_> = (1..=4).map(|meter| duty(meter, 0, None)).collect();
+    let (mut database, mut ledger) = plant(&place, &settings(), &duties, 2).await;
+    with_places(&place).await;
+    database.write(&[reading(1, NINE, 5), reading(3, NINE, 5), miss(2, NINE, "no-answer")]).await.unwrap();
+    database.write(&[reading(3, NINE + QUARTER, 5)]).await.unwrap();
+    sweep(&mut ledger, &until(NINE + 2 * QUARTER)).await;
+    let accounts = Accounts::new(&place.config(), &settings());
+    let span = Span { from: NINE, to: NINE + 2 * QUARTER, only: Vec::new() };
+    let (mut rows, mut after) = (Vec::new(), None);
+    loop {
+        let page = accounts.unread(&span, after, 1).await.unwrap();
+        let Some(row) = page.into_iter().next() else { break };
+        after = Some((row.meter_id, row.reason.clone()));
+        rows.push((row.meter, row.line, row.reason, row.slots, row.first - NINE, row.last_read));
+    }
+    let row = |meter: &str, reason: &str, slots, first, read| {
+        (meter.to_owned(), "l3".to_owned(), reason.to_owned(), slots, first, read)
+    };
+    let expected = [
+        row("m1", "no-owner", 1, QUARTER, NINE),
+        row("m2", "no-answer", 1, 0, 0),
+        row("m2", "no-owner", 1, QUARTER, 0),
+        row("", "no-owner", 2, 0, 0),
+    ];
+    assert_eq!(rows, expected);
+}
+
+/// Says how fast slots are closed; fails only where that is absurdly slow.
+#[tokio::test]
+async fn a_slot_of_twenty_thousand_meters_is_closed_in_a_moment() {
+    let Some(place) = Place::alone().await else { return };
+    let meters = 20_000;
+    let duties: Vec<_> = (1..=meters).map(|meter| duty(meter, 0, None)).collect();
+    let (mut database, mut ledger) = plant(&place, &settings(), &duties, 2).await;
+    let all: Vec<_> = (1..=meters).map(|meter| reading(meter, NINE, 5)).collect();
+    for part in all.chunks(5_000) {
+        database.write(part).await.unwrap();
+    }
+    let started = Instant::now();
+    assert_eq!(sweep(&mut ledger, &until(NINE + QUARTER)).await, 0);
+    let read = started.elapsed();
+    let started = Instant::now();
+    assert_eq!(sweep(&mut ledger, &until(NINE + 2 * QUARTER)).await, meters);
+    let marked = started.elapsed();
+    let started = Instant::now();
+    let accounts = Accounts::new(&place.config(), &settings());
+    let span = Span { from: NINE, to: NINE + 2 * QUARTER, only: Vec::new() };
+    let counts = accounts.summary(&span, &[group("model"), group("hour")], 10).await.unwrap();
+    assert_eq!(counts.first().map(|count| (count.on_time, count.missed)), Some((meters, meters)));
+    println!("{meters} read: {read:?}, {meters} marked: {marked:?}, counted: {:?}", started.elapsed());
+    assert!(read.as_secs() < 10 && marked.as_secs() < 30, "read {read:?}, marked {marked:?}");
+}
