@@ -113,6 +113,12 @@ settings!(
         statement_timeout: Duration = Duration::from_secs(30),
         /// Rows in one transaction, at most.
         batch_rows: usize = 5_000,
+        /// Connections that write at once, each its part of a batch.
+        connections: usize = 2,
+        /// How long the newest reading of each meter waits to be told to `reading_latest` while batches wait; the spools
+        /// keep what was not told.
+        #[serde(with = "humantime_serde")]
+        latest_every: Duration = Duration::from_secs(1),
         /// How long the writer waits for a node's spool to have something.
         #[serde(with = "humantime_serde")]
         pull_wait: Duration = Duration::from_millis(500),
@@ -562,6 +568,7 @@ impl Config {
     fn zero_limit(&self) -> Option<&'static str> {
         let limits = [
             ("mysql.batch_rows", self.mysql.batch_rows),
+            ("mysql.connections", self.mysql.connections),
             ("mysql.pulls_ahead", self.mysql.pulls_ahead),
             ("mysql.hand_over", self.mysql.hand_over),
             ("mysql.history_queue", self.mysql.history_queue),

@@ -14,6 +14,7 @@
 
 mod backlog;
 mod history;
+mod newest;
 mod projector;
 mod puller;
 mod pullers;

@@ -4,11 +4,16 @@
 //!   connect -> migrate -> project -> what is pending -> "back" --> next: batch | commands | registry | days
 //!      ^                                                               |
 //!      +-- back-off <-- "away" <---------- any error that lasts <------+
+//!
+//!   batch: ask for the last readings of its meters -> judge -> write -> committed, and kept for
+//!          the newest readings are told (no batch waits, or every mysql.latest_every) -> its puller is told
 //! ```
 //!
-//! Promises: a batch leaves only by being committed; copies of the registry never keep readings waiting for a person.
-//! Refuses: reading anything back.
+//! Promises: a batch leaves only by being committed, and its spool forgets it only after the newest readings that came with
+//! it are told: who is stopped between the two leaves all of it to be written again. Copies of the registry never keep
+//! readings waiting for a person. Refuses: more of what was written than the last reading of each meter.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use protocol::api::peer::SpoolRecord;
@@ -18,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::backlog::Backlog;
 use super::history::{HistoryError, Job};
+use super::newest::Newest;
 use super::projector::Projector;
 use super::puller::Batch;
 use crate::clock::wall_now;
@@ -38,10 +44,19 @@ pub(super) struct Scribe {
     jobs: mpsc::Receiver<Job>,
     applied: watch::Receiver<Applied>,
     projector: Projector,
+    newest: Newest,
     pending: Option<Pending>,
     // A batch that did not fit beside the others.
     held: Option<Batch>,
+    untold: Untold,
     pause: Duration,
+}
+
+/// Who waits for the newest readings to be told.
+#[derive(Default)]
+struct Untold {
+    committed: Vec<oneshot::Sender<()>>,
+    since: Option<Instant>,
 }
 
 /// Records of one transaction, and who waits for it.
@@ -61,7 +76,8 @@ impl Scribe {
         applied: watch::Receiver<Applied>,
     ) -> Self {
         let (report, projector, pause) = (Report::new(board, backlog), Projector::default(), config.retry_min);
-        Self { config, metrics, report, batches, jobs, applied, projector, pending: None, held: None, pause }
+        let (newest, pending, held, untold) = (Newest::default(), None, None, Untold::default());
+        Self { config, metrics, report, batches, jobs, applied, projector, newest, pending, held, untold, pause }
     }
 
     /// Writes until `stop`; what is under way then is taken back by the server, or pulled again by the next leader.
@@ -75,6 +91,7 @@ impl Scribe {
             self.metrics.write_failed();
             self.report.away(&error);
             self.projector.forget();
+            self.newest.forget();
             let pause = if error.needs_person() { self.config.retry_max } else { self.pause };
             self.pause = (self.pause * 2).min(self.config.retry_max);
             sleep(pause).await;
@@ -87,7 +104,7 @@ impl Scribe {
         database.migrate().await?;
         self.project(&mut database).await?;
         self.write_pending(&mut database).await?;
-        self.report.back(database.endpoint());
+        self.report.back(database.endpoint(), database.writer());
         self.pause = self.config.retry_min;
         let mut days = interval_at(Instant::now() + self.config.partitions_every, self.config.partitions_every);
         days.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -105,11 +122,18 @@ impl Scribe {
         }
     }
 
+    /// Nobody waits behind what was committed, or it has waited long enough.
+    fn is_latest_due(&self) -> bool {
+        let is_idle = self.held.is_none() && self.batches.is_empty();
+        self.untold.since.is_some_and(|since| is_idle || since.elapsed() >= self.config.latest_every)
+    }
+
     /// `first`, and what else is there already and fits.
     fn merge(&mut self, first: Batch) -> Pending {
         let mut pending = Pending { records: first.records, committed: vec![first.committed] };
+        let most = self.config.batch_rows.saturating_mul(self.config.connections);
         while let Ok(batch) = self.batches.try_recv() {
-            if pending.records.len().saturating_add(batch.records.len()) > self.config.batch_rows {
+            if pending.records.len().saturating_add(batch.records.len()) > most {
                 self.held = Some(batch);
                 break;
             }
@@ -120,22 +144,47 @@ impl Scribe {
     }
 
     async fn write_pending(&mut self, database: &mut Database) -> Result<(), DatabaseError> {
-        let Some(pending) = &self.pending else { return Ok(()) };
-        let written = write(database, &pending.records, &self.config, &self.metrics).await?;
-        if let Some(pending) = self.pending.take() {
-            self.publish(pending, &written);
+        if let Some(pending) = &mut self.pending {
+            let unknown = self.newest.unknown(&pending.records);
+            let found = database.last_readings(&unknown).await?;
+            self.newest.learn(unknown, found);
+            judge(&mut pending.records, &self.newest);
+            let patience = Patience::new(&self.config, &self.metrics);
+            let written = write(database, &pending.records, &self.newest, patience).await?;
+            if let Some(pending) = self.pending.take() {
+                self.publish(pending, &written);
+            }
         }
-        Ok(())
+        if self.is_latest_due() { self.tell_latest(database).await } else { Ok(()) }
     }
 
     fn publish(&mut self, pending: Pending, written: &Written) {
         self.metrics.rows_written(written.rows);
         self.metrics.rows_rejected(written.rejected.len() as u64);
+        let rejected: HashSet<_> = written.rejected.iter().collect();
+        let stored = pending.records.iter().enumerate().filter(|(place, _)| !rejected.contains(place));
+        stored.for_each(|(_, record)| self.newest.written(record));
+        self.untold.committed.extend(pending.committed);
+        self.untold.since.get_or_insert_with(Instant::now);
+        self.report.committed(pending.records, written);
+    }
+
+    async fn tell_latest(&mut self, database: &mut Database) -> Result<(), DatabaseError> {
+        let untold = self.newest.untold();
+        let mut patience = Patience::new(&self.config, &self.metrics);
+        while !untold.is_empty() {
+            match database.write_latest(&untold).await {
+                Ok(()) => break,
+                Err(error) => patience.after(error).await?,
+            }
+        }
+        self.newest.told();
+        let Untold { committed, .. } = std::mem::take(&mut self.untold);
         // A puller that is gone needs no answer: its spool still has the records.
-        for committed in pending.committed {
+        for committed in committed {
             let _ = committed.send(());
         }
-        self.report.committed(pending.records, written);
+        Ok(())
     }
 
     async fn store(&mut self, database: &mut Database, job: Job) -> Result<(), DatabaseError> {
@@ -167,23 +216,48 @@ async fn next(held: &mut Option<Batch>, batches: &mut mpsc::Receiver<Batch>) -> 
     }
 }
 
+/// The last moment at which doubts about `records` can be noted in them: `newest` knows what their meters said before.
+fn judge(_records: &mut [SpoolRecord], _newest: &Newest) {}
+
 /// Writes, again and again on the same connection where that may help.
 async fn write(
     database: &mut Database,
     records: &[SpoolRecord],
-    config: &config::Mysql,
-    metrics: &Metrics,
+    newest: &Newest,
+    mut patience: Patience<'_>,
 ) -> Result<Written, DatabaseError> {
-    let mut pause = config.retry_min;
-    for _ in 0..config.retries {
-        match database.write(records).await {
-            Err(DatabaseError::Retry(_)) => metrics.write_failed(),
-            answer => return answer,
+    loop {
+        match database.write_knowing(records, |record| newest.is_fresh(record)).await {
+            Ok(written) => return Ok(written),
+            Err(error) => patience.after(error).await?,
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(config.retry_max);
     }
-    database.write(records).await
+}
+
+/// How often, and after which pauses, one connection is asked the same again.
+struct Patience<'p> {
+    metrics: &'p Metrics,
+    left: u32,
+    pause: Duration,
+    pause_max: Duration,
+}
+
+impl<'p> Patience<'p> {
+    const fn new(config: &config::Mysql, metrics: &'p Metrics) -> Self {
+        Self { metrics, left: config.retries, pause: config.retry_min, pause_max: config.retry_max }
+    }
+
+    /// Waits where it may help to ask again; else gives `error` back.
+    async fn after(&mut self, error: DatabaseError) -> Result<(), DatabaseError> {
+        if !matches!(error, DatabaseError::Retry(_)) || self.left == 0 {
+            return Err(error);
+        }
+        self.metrics.write_failed();
+        sleep(self.pause).await;
+        self.left -= 1;
+        self.pause = (self.pause * 2).min(self.pause_max);
+        Ok(())
+    }
 }
 
 /// A row that is refused will be refused by every connection: it must not end this one.

@@ -2,6 +2,7 @@
 
 mod classes;
 mod connecting;
+mod latest;
 mod listing;
 mod migrating;
 mod projecting;
