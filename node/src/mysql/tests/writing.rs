@@ -16,6 +16,11 @@ fn changed(mut record: SpoolRecord, change: impl FnOnce(&mut protocol::api::peer
     record
 }
 
+/// Servers differ in the spaces of a JSON document.
+fn compact(rows: Vec<String>) -> Vec<String> {
+    rows.into_iter().map(|row| row.replace("\": ", "\":")).collect()
+}
+
 fn all(rows: u64) -> Written {
     Written { rows, rejected: Vec::new() }
 }
@@ -47,7 +52,7 @@ async fn every_field_of_a_reading_arrives_exactly() {
         "18446744073709551615|2026-11-23 09:00:00.007|2|2026-11-23 09:00:01.507|1|3|2|-9223372036854775808|-2|-3|-4|-5|-6|\
          -7|-8|-9|-10|9223372036854775807|2026-11-23 10:00:01|1|1|1|77|12345678|{raw}|{{\"quantity_40\":5}}"
     );
-    assert_eq!(row, [expected]);
+    assert_eq!(compact(row), [expected]);
 }
 
 #[tokio::test]
@@ -257,7 +262,7 @@ async fn a_clock_no_calendar_knows_is_kept_in_words_and_costs_no_reading() {
     let odd = changed(reading(1, NINE, 1), |reading| reading.meter_time = "2026-02-30T25:00:00".to_owned());
     assert_eq!(database.write(&[odd]).await.unwrap(), all(1));
     let row = place.sql("SELECT meter_time IS NULL, extra FROM reading").await;
-    assert_eq!(row, [r#"1|{"meter_time":"2026-02-30T25:00:00"}"#]);
+    assert_eq!(compact(row), [r#"1|{"meter_time":"2026-02-30T25:00:00"}"#]);
 }
 
 #[tokio::test]
