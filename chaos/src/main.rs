@@ -156,8 +156,8 @@ struct DrainArgs {
     /// Rows of one round
     #[arg(long, default_value_t = 300_000)]
     rows: u64,
-    /// Meters they are of
-    #[arg(long, default_value_t = 10_000)]
+    /// Meters they are of: a multiple of three, so that each node has as many
+    #[arg(long, default_value_t = 12_000)]
     meters: u64,
     /// Rounds, each with a drain and a LOAD DATA
     #[arg(long, default_value_t = 3)]
@@ -168,6 +168,9 @@ struct DrainArgs {
     /// The buffer pool of the private server, MiB
     #[arg(long, default_value_t = 1024)]
     pool_mib: u32,
+    /// Settings of `[mysql]` on every node, in place of the defaults: `connections = 1`; may be repeated
+    #[arg(long = "set", value_name = "KEY = VALUE")]
+    settings: Vec<String>,
     /// A server to measure instead of a private MariaDB: mysql://user:password@host:port; its database `hearth_bench` is
     /// made, and dropped
     #[arg(long)]
@@ -303,8 +306,9 @@ async fn search(args: SearchArgs) -> Result<ExitCode> {
 }
 
 async fn drain(args: DrainArgs) -> Result<ExitCode> {
-    let DrainArgs { rows, meters, rounds, grow, pool_mib, mysql, bench } = args;
-    let options = drain::Options { hearth: bench.hearth()?, rows, meters, rounds, grow, pool_mib, mysql }.checked()?;
+    let DrainArgs { rows, meters, rounds, grow, pool_mib, settings, mysql, bench } = args;
+    let hearth = bench.hearth()?;
+    let options = drain::Options { hearth, rows, meters, rounds, grow, pool_mib, settings, mysql }.checked()?;
     bench.measure(async |dir| drain::run(&options, dir).await, |report| (report.is_kept(), report.table())).await
 }
 

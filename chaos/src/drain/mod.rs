@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
+use protocol::api::admin::StatusReply;
 use tokio::time::sleep;
 
 use crate::cluster::Cluster;
@@ -50,6 +51,8 @@ pub struct Options {
     pub grow: bool,
     /// Memory of the private server, MiB.
     pub pool_mib: u32,
+    /// Settings of `[mysql]` on every node, in place of the defaults.
+    pub settings: Vec<String>,
     /// A server instead of the private one, without a database.
     pub mysql: Option<String>,
 }
@@ -81,7 +84,8 @@ pub async fn run(options: &Options, dir: &Path) -> Result<Report> {
         None => Server::start(&dir.join("database"), options.pool_mib).await?,
     };
     let mut tables = Tables::create(&server).await?;
-    let settings = format!("\n[mysql]\nendpoints = [\"{}\"]\n", tables.url());
+    let own = options.settings.join("\n");
+    let settings = format!("\n[mysql]\nendpoints = [\"{}\"]\n{own}\n", tables.url());
     let cluster = Cluster::start_with(&options.hearth, dir, &vec![settings; NODES as usize]).await?;
     let mut bench =
         Bench { options, cluster, file: dir.join("rows.tsv"), from: today()?, report: Report::new(options) };
@@ -165,8 +169,21 @@ impl Bench<'_> {
         }
         self.cluster.start_all()?;
         let speed = self.until_written(rows).await?;
+        self.until_forgotten().await?;
         self.cluster.kill_all().await?;
         Ok(speed)
+    }
+
+    /// Waits until every spool knows that its records are written.
+    async fn until_forgotten(&self) -> Result<()> {
+        let began = Instant::now();
+        for node in self.cluster.nodes() {
+            while node.status(true).await.is_none_or(|status| held(&status) != Some(0)) {
+                ensure!(began.elapsed() < ROUND_LIMIT, "the spool of {} holds on to what is written", node.name);
+                sleep(LOOK_EVERY).await;
+            }
+        }
+        Ok(())
     }
 
     async fn until_written(&self, rows: u64) -> Result<f64> {
@@ -188,4 +205,10 @@ impl Bench<'_> {
             sleep(LOOK_EVERY).await;
         }
     }
+}
+
+/// Records in the spool of the node that answered.
+fn held(status: &StatusReply) -> Option<u64> {
+    let node = status.nodes.iter().find(|node| node.id == status.answered_by)?;
+    Some(node.report.as_ref()?.spool_records)
 }
