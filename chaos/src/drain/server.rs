@@ -3,7 +3,7 @@
 //! Promises: a private server listens on the loopback only, and ends with this. Refuses: settings that make it less durable.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -66,7 +66,7 @@ impl Server {
 
     /// Has the rows in `file` loaded by one connection of the server's own client, or of this one for a named server; how
     /// long it took.
-    pub async fn load(&self, file: &PathBuf, tables: &mut Tables) -> Result<Duration> {
+    pub async fn load(&self, file: &Path, tables: &mut Tables) -> Result<Duration> {
         let sql = tables::load_statement(file);
         let began = Instant::now();
         match &self.own {

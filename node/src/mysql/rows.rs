@@ -47,6 +47,7 @@ pub(super) struct RecordRow<'r> {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "nearly all rows are readings: a box for each costs more than it saves")]
 enum RowContent<'r> {
     Reading(ReadingCells<'r>),
     Miss(&'r SpooledMiss),

@@ -109,10 +109,10 @@ fn odd_readings() -> Vec<SpoolRecord> {
     let all: Vec<u8> = (0..=255).collect();
     let mut records: Vec<_> = (0..256)
         .map(|n: u64| {
-            changed(reading(u64::MAX - n, NINE + n, if n % 2 == 0 { i64::MIN } else { i64::MAX }), |reading| {
+            changed(reading(u64::MAX - n, NINE + n, if n.is_multiple_of(2) { i64::MIN } else { i64::MAX }), |reading| {
                 reading.raw = all.iter().map(|byte| byte.wrapping_add(n as u8)).take(1 + n as usize).collect();
                 reading.identity = words[n as usize % words.len()].to_owned();
-                reading.values.extend((n % 3 == 0).then_some(SpooledValue { quantity: 99, value: i64::MIN }));
+                reading.values.extend(n.is_multiple_of(3).then_some(SpooledValue { quantity: 99, value: i64::MIN }));
                 let times = ["2026-02-30T25:00:00", "2026-02-28T23:59:59", "it's \t \\ \" 30/2"];
                 reading.meter_time = times[n as usize % 3].to_owned();
                 reading.valve = n as u32 % 4;
