@@ -76,7 +76,20 @@ bench-decode: needs-compiler ## ns a telegram, from its bytes to scaled values, 
 	$(CARGO) bench --quiet --locked -p protocol --bench decode
 
 .PHONY: bench
-bench: bench-decode bench-efficiency bench-search bench-failover ## every measurement, one after the other (about 30 minutes)
+bench: bench-decode bench-drain bench-pool bench-efficiency bench-search bench-failover ## every measurement, one after the other (about 30 minutes)
+
+.PHONY: bench-drain
+bench-drain: needs-mariadb release ## a backlog into MariaDB beside its own LOAD DATA (about 1 minute; ARGS="--rows 3000000 --meters 120000" for the long form)
+	./target/release/chaos drain $(ARGS)
+
+.PHONY: bench-pool
+bench-pool: needs-mariadb release ## 6 million rows into a server with 128 MB of memory: the last eighth beside the first
+	./target/release/chaos drain --grow --rounds 16 --rows 375000 --meters 15000 --pool-mib 128
+
+.PHONY: test-database
+test-database: release ## the tests of the database and the drain on any server: make test-database URL=mysql://user:password@host:port
+	HEARTH_TEST_DATABASE="$(URL)" $(CARGO) test -p node --locked mysql::
+	./target/release/chaos drain --mysql "$(URL)"
 
 .PHONY: bench-efficiency
 bench-efficiency: release ## 60 meters on lines of 300, 2400 and 9600 bit/s: how much of the lines' time is used (about 11 minutes)

@@ -5,6 +5,7 @@
 //!   judge   ledger + the product's tables  ---------------------------------->  kept | broken
 //!   failover   field + real processes of the product, killed  -------------->  how long, kept | broken
 //!   efficiency   field + one real process       ---------------------->  how much of a line's time is used
+//!   drain        real processes and a database, spools filled before  ---->  rows a second, beside LOAD DATA
 //!   search       field + one real process       ---------------------->  how many probes, how long, all found
 //! ```
 //!
@@ -12,6 +13,7 @@
 
 pub mod clock;
 pub mod cluster;
+pub mod drain;
 pub mod efficiency;
 pub mod failover;
 pub mod field;

@@ -14,7 +14,7 @@ use chaos::field::config::Config;
 use chaos::field::generate::{self, Numbers};
 use chaos::judge::{self, Options};
 use chaos::ledger;
-use chaos::{efficiency, failover, search};
+use chaos::{drain, efficiency, failover, search};
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -48,6 +48,9 @@ enum Command {
     /// Has a slow line searched for secondary addresses and measures probes and time; exit code 1 where a meter was not
     /// found, or not once
     Search(SearchArgs),
+    /// Fills the spools of three stopped nodes, starts them and measures rows a second into the database, in turns with the
+    /// database's own LOAD DATA of the same rows; exit code 1 where a row was lost, doubled or changed
+    Drain(DrainArgs),
 }
 
 #[derive(Debug, Args)]
@@ -148,6 +151,34 @@ struct SearchArgs {
     bench: BenchArgs,
 }
 
+#[derive(Debug, Args)]
+struct DrainArgs {
+    /// Rows of one round
+    #[arg(long, default_value_t = 300_000)]
+    rows: u64,
+    /// Meters they are of: a multiple of three, so that each node has as many
+    #[arg(long, default_value_t = 12_000)]
+    meters: u64,
+    /// Rounds, each with a drain and a LOAD DATA
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// Rounds that do not empty the table, and no LOAD DATA: the first and the last part of a growing table are compared
+    #[arg(long)]
+    grow: bool,
+    /// The buffer pool of the private server, MiB
+    #[arg(long, default_value_t = 1024)]
+    pool_mib: u32,
+    /// Settings of `[mysql]` on every node, in place of the defaults: `connections = 1`; may be repeated
+    #[arg(long = "set", value_name = "KEY = VALUE")]
+    settings: Vec<String>,
+    /// A server to measure instead of a private MariaDB: mysql://user:password@host:port; its database `hearth_bench` is
+    /// made, and dropped
+    #[arg(long)]
+    mysql: Option<String>,
+    #[command(flatten)]
+    bench: BenchArgs,
+}
+
 /// What every measurement takes.
 #[derive(Debug, Args)]
 struct BenchArgs {
@@ -173,6 +204,7 @@ async fn main() -> ExitCode {
         Command::Failover(args) => failover(args).await,
         Command::Efficiency(args) => efficiency(args).await,
         Command::Search(args) => search(args).await,
+        Command::Drain(args) => drain(args).await,
     };
     done.unwrap_or_else(|error| {
         eprintln!("chaos: {error:#}");
@@ -271,6 +303,13 @@ async fn search(args: SearchArgs) -> Result<ExitCode> {
     let (hearth, seed) = (bench.hearth()?, bench.seed);
     let options = search::Options { hearth, baud, meters, seed }.checked()?;
     bench.measure(async |dir| search::run(&options, dir).await, |report| (report.is_kept(), report.table())).await
+}
+
+async fn drain(args: DrainArgs) -> Result<ExitCode> {
+    let DrainArgs { rows, meters, rounds, grow, pool_mib, settings, mysql, bench } = args;
+    let hearth = bench.hearth()?;
+    let options = drain::Options { hearth, rows, meters, rounds, grow, pool_mib, settings, mysql }.checked()?;
+    bench.measure(async |dir| drain::run(&options, dir).await, |report| (report.is_kept(), report.table())).await
 }
 
 impl BenchArgs {

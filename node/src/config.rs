@@ -133,6 +133,12 @@ settings!(
         statement_timeout: Duration = Duration::from_secs(30),
         /// Rows in one transaction, at most.
         batch_rows: usize = 5_000,
+        /// Connections that write at once, each its part of a batch.
+        connections: usize = 2,
+        /// How long the newest reading of each meter waits to be told to `reading_latest` while batches wait; the spools
+        /// keep what was not told.
+        #[serde(with = "humantime_serde")]
+        latest_every: Duration = Duration::from_secs(1),
         /// How long the writer waits for a node's spool to have something.
         #[serde(with = "humantime_serde")]
         pull_wait: Duration = Duration::from_millis(500),
@@ -151,9 +157,9 @@ settings!(
         #[serde(with = "humantime_serde")]
         pull_timeout: Duration = Duration::from_secs(10),
         /// Pulls of one node that wait to be written, at most.
-        pulls_ahead: usize = 2,
+        pulls_ahead: usize = 6,
         /// Pulls of all nodes between the pullers and the writing loop, at most.
-        hand_over: usize = 8,
+        hand_over: usize = 24,
         /// Writes tried again on the same connection before it is given up.
         retries: u32 = 5,
         /// Commands waiting to be stored in the history, at most; more wait in turn.
@@ -725,6 +731,7 @@ impl Config {
             ("mysql.rollup_meters", self.mysql.rollup_meters),
             ("mysql.keeper_chunks", self.mysql.keeper_chunks),
             ("mysql.retention_drops", self.mysql.retention_drops),
+            ("mysql.connections", self.mysql.connections),
             ("mysql.pulls_ahead", self.mysql.pulls_ahead),
             ("mysql.hand_over", self.mysql.hand_over),
             ("mysql.history_queue", self.mysql.history_queue),

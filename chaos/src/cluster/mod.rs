@@ -86,6 +86,19 @@ impl Cluster {
         self.nodes.iter().filter(|node| node.is_up())
     }
 
+    /// kill -9 of all nodes that run.
+    pub async fn kill_all(&mut self) -> Result<()> {
+        for node in self.nodes.iter_mut().filter(|node| node.is_up()) {
+            node.kill().await?;
+        }
+        Ok(())
+    }
+
+    /// Starts all nodes again.
+    pub fn start_all(&mut self) -> Result<()> {
+        self.nodes.iter_mut().try_for_each(Process::start)
+    }
+
     /// All nodes.
     pub fn nodes(&self) -> &[Process] {
         &self.nodes

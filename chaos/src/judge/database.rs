@@ -1,4 +1,4 @@
-//! The product's tables as the judge sees them: all SQL of this crate.
+//! The product's tables as the judge sees them: all SQL of the judge.
 //!
 //! ```text
 //!   reading (meter_id, slot, kind) -> values, read_at, node_id, epoch      meter (meter_id) -> name

@@ -48,6 +48,7 @@ fn database(database: &api::DatabaseStatus) -> Value {
         "rows_written": database.rows_written,
         "last_commit_at": database.last_commit_at,
         "rows_rejected": database.rows_rejected,
+        "writer": database.writer,
     })
 }
 

@@ -3,6 +3,7 @@
 //! Promises: data on stdout, everything else on stderr; exit codes as documented in the help; dangerous acts show their
 //! effect and ask. Refuses: changing a cluster by any other way than its console service.
 
+mod bench;
 mod calendar;
 mod client;
 mod command;
@@ -120,6 +121,9 @@ enum Command {
     Scan(scan::Args),
     /// Decodes a telegram without a cluster.
     Decode(decode::Args),
+    /// What a measurement needs from inside a node.
+    #[command(hide = true)]
+    Bench(bench::Args),
     /// The meter models that are known: check a profile of one's own, list, show.
     #[command(subcommand)]
     Profile(profile::Command),
@@ -153,6 +157,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Ledger(args) => with_session(&at, async |session| ledger::run(args, session, out).await),
         Command::Command(command) => with_runtime(command::run(command, &at, out)),
         Command::Scan(args) => with_session(&at, async |session| scan::run(&args, session, out).await),
+        Command::Bench(args) => Ok(bench::run(&args)?),
         Command::Decode(args) => decode::run(&args, cli.global.output),
         Command::Profile(command) => profile::run(&command, cli.global.output),
     }

@@ -105,7 +105,9 @@ fn database(database: &api::DatabaseStatus, at: u64) -> String {
         0 => String::new(),
         rows => format!(", {} rows set aside", count(rows)),
     };
-    format!("{state}  {}  {} rows written, {last}{rejected}", database.endpoint, count(database.rows_written))
+    let writer = if database.writer.is_empty() { String::new() } else { format!(" by {}", database.writer) };
+    let rows = count(database.rows_written);
+    format!("{state}  {}  {rows} rows written{writer}, {last}{rejected}", database.endpoint)
 }
 
 fn ledger(ledger: &api::LedgerStatus, at: u64) -> String {

@@ -12,6 +12,7 @@ pub fn status() -> api::StatusReply {
         rows_written: 123_456,
         last_commit_at: NOW - 75_000,
         rows_rejected: 0,
+        writer: "bulk".to_owned(),
     };
     api::StatusReply {
         state_digest: String::new(),

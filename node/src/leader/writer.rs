@@ -14,10 +14,10 @@
 
 mod backlog;
 mod history;
+mod newest;
 mod projector;
 mod puller;
 mod pullers;
-#[cfg_attr(not(test), expect(dead_code, reason = "asked once each meter's last reading is at hand"))]
 mod sanity;
 mod scribe;
 #[cfg(test)]
@@ -73,7 +73,7 @@ impl Writer {
         let backlog = Backlog::default();
         let (out, batches) = mpsc::channel(config.mysql.hand_over);
         let pullers = Pullers::new(Limits::of(&config), out, backlog.clone());
-        let scribe = Scribe::new(config.mysql.clone(), board, metrics, backlog, batches, jobs, cluster.applied());
+        let scribe = Scribe::new(&config, board, metrics, backlog, batches, jobs, cluster.applied());
         let dial = |node| cluster.peer(node).map_err(|error| error.to_string());
         tokio::join!(pullers.run(cluster.applied(), dial, stop.clone()), scribe.run(stop));
     }

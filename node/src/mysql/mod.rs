@@ -1,12 +1,13 @@
 //! The database: nothing else knows SQL.
 //!
 //! ```text
-//!   Database   the leader's writer: one connection, one transaction a batch
+//!   Database   the leader's writer: a few connections, one transaction each for a batch
 //!     session      a connection with its time limits     classify    what an error asks for
 //!     tls          encrypted, to a server that is it
 //!     migrate      tables as this release wants them     partitions  days made ahead
 //!     rollup       days and months of meters           retention   days dropped, frames emptied
-//!     rows, write  records into rows, once               project, history
+//!     rows, write  records into rows, once               newest      the last reading of each meter
+//!     writer, text how many rows go at once              project, history
 //!   Reader     what the console lists: a connection of its own
 //!   Ledger     what was due and what became of it, carried on by the leader: a connection of its own
 //!   Accounts   what the console asks the ledger: a connection of its own
@@ -20,6 +21,7 @@ mod classify;
 mod history;
 mod ledger;
 mod migrate;
+mod newest;
 mod partitions;
 mod project;
 mod read;
@@ -32,18 +34,23 @@ mod statement;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod text;
 mod tls;
+mod transaction;
 mod write;
+mod writer;
 
 pub use accounts::{Accounts, Counts, GROUPS, Group, Span, UnreadRow};
 pub use classify::{DatabaseError, Fault};
 pub use history::CommandRow;
 pub use ledger::{Book, Bounds, DutyRow, Ledger, LedgerError, Made, ScheduleRow, SlotRow};
+pub use newest::Last;
 pub use project::{LineRow, MeterRow, Projection};
 pub use read::{Reader, ReadingQuery, ReadingRow};
 pub use rollup::Plant;
 pub use tls::TlsFileError;
 pub use write::Written;
+pub use writer::Writer;
 
 use crate::config;
 use session::Session;
@@ -65,10 +72,12 @@ pub fn check(config: &config::Mysql) -> Result<(), SettingsError> {
     Ok(tls::check(config)?)
 }
 
-/// A connection that writes.
+/// The connections that write.
 #[derive(Debug)]
 pub struct Database {
     session: Session,
+    /// More to the same endpoint, for batches.
+    beside: Vec<Session>,
     config: config::Mysql,
     plant: Plant,
 }
@@ -77,7 +86,11 @@ impl Database {
     /// Connects to the first endpoint, in their order, that can be written to.
     pub async fn connect(config: &config::Mysql) -> Result<Self, DatabaseError> {
         let session = Session::open_any(config, session::Purpose::Write).await?;
-        Ok(Self { session, config: config.clone(), plant: Plant::utc() })
+        let mut beside = Vec::new();
+        for _ in 1..config.connections {
+            beside.push(Session::open_beside(&session, config).await?);
+        }
+        Ok(Self { session, beside, config: config.clone(), plant: Plant::utc() })
     }
 
     /// Days of the plant begin at midnight in the zone of this IANA name.
@@ -95,5 +108,16 @@ impl Database {
     /// Where it is connected: `host:port/database`.
     pub fn endpoint(&self) -> &str {
         self.session.endpoint()
+    }
+
+    /// How rows go to the server.
+    pub const fn writer(&self) -> Writer {
+        self.session.writer()
+    }
+
+    /// From here on rows go by `writer`, whatever the server said of itself.
+    #[cfg(test)]
+    pub(crate) fn use_writer(&mut self, writer: Writer) {
+        std::iter::once(&mut self.session).chain(&mut self.beside).for_each(|session| session.use_writer(writer));
     }
 }

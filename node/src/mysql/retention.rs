@@ -25,7 +25,7 @@ const NAME: &str = "p%Y%m%d";
 impl Database {
     /// A connection for the keeper: it reads without locks, and gives way instead of holding others up.
     pub async fn connect_keeper(config: &config::Mysql) -> Result<Self, DatabaseError> {
-        let mut database = Self::connect(config).await?;
+        let mut database = Self::connect(&config::Mysql { connections: 1, ..config.clone() }).await?;
         let seconds = config.keeper_lock_wait.as_secs().max(1);
         database.session.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
         database

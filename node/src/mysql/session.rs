@@ -6,11 +6,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt};
+use futures::stream::{self, StreamExt};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, Params, Row, Value};
 use tokio::time::timeout;
 
+use super::writer::Writer;
 use super::{DatabaseError, Fault, tls};
 use crate::config;
 
@@ -21,12 +23,12 @@ pub(super) enum Purpose {
     Read,
 }
 
-/// Whose server it is: they differ in how many rows go in one command.
+/// Whose server it is: they differ in how a value that came is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flavour {
-    /// Takes many rows in one prepared command.
+    /// `VALUES(column)`
     MariaDb,
-    /// Takes many rows in one text.
+    /// `new.column`
     MySql,
 }
 
@@ -37,8 +39,38 @@ pub(super) struct Session {
     conn: Option<Conn>,
     endpoint: Arc<str>,
     flavour: Flavour,
+    writer: Writer,
     packet_bytes: usize,
     statement_timeout: Duration,
+}
+
+/// What the server says of a file it took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Loaded {
+    /// Lines it read.
+    pub(super) records: u64,
+    /// Rows that were there and are replaced.
+    pub(super) deleted: u64,
+    /// Lines that are no row.
+    pub(super) skipped: u64,
+    /// Values that are not what the line said.
+    pub(super) warnings: u64,
+}
+
+impl Loaded {
+    /// Of `Records: 1  Deleted: 0  Skipped: 0  Warnings: 0`; what is not told counts as a warning.
+    fn parse(info: &str, warnings: u16) -> Self {
+        let number = |name: &str| {
+            let rest = info.split_once(name)?.1.trim_start();
+            rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u64>().ok()
+        };
+        Self {
+            records: number("Records:").unwrap_or(0),
+            deleted: number("Deleted:").unwrap_or(0),
+            skipped: number("Skipped:").unwrap_or(0),
+            warnings: number("Warnings:").unwrap_or(1).max(warnings.into()),
+        }
+    }
 }
 
 /// Values a text column or a zone could silently change are refused instead.
@@ -59,6 +91,13 @@ impl Session {
         Err(worst(errors))
     }
 
+    /// Another one to the endpoint `known` leads to.
+    pub(super) async fn open_beside(known: &Self, config: &config::Mysql) -> Result<Self, DatabaseError> {
+        let leads_there = |url: &&String| Self::options(url).is_ok_and(|opts| shown(&opts) == *known.endpoint);
+        let url = config.endpoints.iter().find(leads_there);
+        Self::open(url.ok_or_else(|| worst(Vec::new()))?, config, Purpose::Write).await
+    }
+
     /// What `url` says, or why it is no endpoint.
     pub(super) fn options(url: &str) -> Result<Opts, DatabaseError> {
         Opts::from_url(url).map_err(|error| DatabaseError::of(&Arc::from("mysql.endpoints"), error.into()))
@@ -77,9 +116,9 @@ impl Session {
             Ok(Err(error)) => return Err(unreachable(DatabaseError::of(&endpoint, error))),
             Err(_) => return Err(DatabaseError::timed_out(&endpoint, limit)),
         };
-        let (flavour, packet_bytes) = (Flavour::MySql, 0);
+        let (flavour, writer, packet_bytes) = (Flavour::MySql, Writer::Text, 0);
         let statement_timeout = config.statement_timeout;
-        let mut session = Self { conn: Some(conn), endpoint, flavour, packet_bytes, statement_timeout };
+        let mut session = Self { conn: Some(conn), endpoint, flavour, writer, packet_bytes, statement_timeout };
         session.prepare(purpose).await?;
         Ok(session)
     }
@@ -95,16 +134,18 @@ impl Session {
         .await?;
         self.execute("SET NAMES utf8mb4 COLLATE utf8mb4_bin").await?;
         self.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
-        let probe = self.query("SELECT VERSION(), @@max_allowed_packet, @@read_only", Params::Empty).await?;
+        let ask = "SELECT VERSION(), @@max_allowed_packet, @@read_only, @@local_infile";
+        let probe = self.query(ask, Params::Empty).await?;
         let probed =
-            probe.into_iter().next().and_then(|row| mysql_async::from_row_opt::<(String, usize, u8)>(row).ok());
-        let Some((version, packet_bytes, read_only)) = probed else {
+            probe.into_iter().next().and_then(|row| mysql_async::from_row_opt::<(String, usize, u8, u8)>(row).ok());
+        let Some((version, packet_bytes, read_only, local_infile)) = probed else {
             return Err(DatabaseError::Lost(self.fault("it does not say what it is")));
         };
         if purpose == Purpose::Write && read_only != 0 {
             return Err(DatabaseError::NextEndpoint(self.fault("it is read-only")));
         }
         self.flavour = if version.to_ascii_lowercase().contains("mariadb") { Flavour::MariaDb } else { Flavour::MySql };
+        self.writer = Writer::of(self.flavour, local_infile != 0);
         self.packet_bytes = packet_bytes;
         Ok(())
     }
@@ -117,9 +158,14 @@ impl Session {
         self.flavour
     }
 
-    #[cfg(test)]
-    pub(super) const fn pretend(&mut self, flavour: Flavour) {
-        self.flavour = flavour;
+    /// How rows go to it.
+    pub(super) const fn writer(&self) -> Writer {
+        self.writer
+    }
+
+    /// From here on rows go by `writer`, whatever the server said of itself.
+    pub(super) const fn use_writer(&mut self, writer: Writer) {
+        self.writer = writer;
     }
 
     /// What one command may carry, with room for what the protocol adds.
@@ -164,6 +210,46 @@ impl Session {
         let sql = sql.to_owned();
         let rows = rows.into_iter().map(Params::Positional);
         self.guarded(self.statement_timeout, |conn| conn.exec_batch(sql, rows)).await
+    }
+
+    #[cfg(test)]
+    pub(super) async fn connection_id(&mut self) -> u64 {
+        let rows = self.query("SELECT CONNECTION_ID()", Params::Empty).await;
+        rows.ok().and_then(|rows| rows.first()?.get(0)).expect("an open connection")
+    }
+
+    /// Rows of a question in words, which is asked too seldom in the same words to be prepared.
+    pub(super) async fn ask(&mut self, sql: String) -> Result<Vec<Row>, DatabaseError> {
+        self.guarded(self.statement_timeout, |conn| conn.query(sql)).await
+    }
+
+    /// A statement in bytes.
+    pub(super) async fn execute_bytes(&mut self, sql: Vec<u8>) -> Result<(), DatabaseError> {
+        self.guarded(self.statement_timeout, |conn| conn.query_drop(sql)).await
+    }
+
+    /// A statement that takes a file, and the packets of the file.
+    pub(super) async fn load(&mut self, sql: &str, packets: Vec<Vec<u8>>) -> Result<Loaded, DatabaseError> {
+        let sql = sql.to_owned();
+        let packets = packets.into_iter().map(|packet| Ok(packet.into()));
+        self.guarded(self.statement_timeout, |conn| {
+            async move {
+                conn.set_infile_handler(async move { Ok(stream::iter(packets).boxed()) });
+                conn.query_drop(sql).await?;
+                Ok(Loaded::parse(&conn.info(), conn.get_warnings()))
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    /// What `START TRANSACTION` began: commits what went well, and takes back what did not.
+    pub(super) async fn end_transaction(&mut self, done: Result<(), DatabaseError>) -> Result<(), DatabaseError> {
+        match done {
+            Ok(()) => self.execute("COMMIT").await,
+            Err(error @ DatabaseError::Lost(_)) => Err(error),
+            Err(error) => self.execute("ROLLBACK").await.and(Err(error)),
+        }
     }
 
     async fn guarded<T>(

@@ -6,7 +6,10 @@
 use mysql_async::Value;
 
 use super::DatabaseError;
+use super::rows::RecordRow;
 use super::session::{Flavour, Session};
+use super::text::push_literal;
+use super::writer::Writer;
 
 /// Bytes of one command; more makes it no faster.
 const CHUNK_BYTES: usize = 4 << 20;
@@ -31,16 +34,66 @@ pub(super) struct Delete {
 
 impl Insert {
     pub(super) async fn put(&self, session: &mut Session, rows: Vec<Vec<Value>>) -> Result<(), DatabaseError> {
-        let flavour = session.flavour();
-        let head = format!("INSERT INTO {} ({}) VALUES ", self.table, self.columns.join(", "));
-        let tail = format!(" ON DUPLICATE KEY UPDATE {}", self.on_duplicate(flavour));
-        for chunk in chunks(rows, session.packet_bytes()) {
-            match flavour {
-                Flavour::MariaDb => session.bulk(&format!("{head}{}{tail}", marks(self.columns.len())), chunk).await?,
-                Flavour::MySql => session.execute(&format!("{head}{} AS new{tail}", text(&chunk))).await?,
+        let (flavour, writer) = (session.flavour(), session.writer());
+        for chunk in chunks(rows, session.packet_bytes(), |row| row.iter().map(value_bytes).sum()) {
+            match writer {
+                Writer::Bulk => session.bulk(&self.bulk_statement(flavour), chunk).await?,
+                Writer::LoadData | Writer::Text => {
+                    let rows = text(&chunk);
+                    let (head, tail) = (self.head(), self.tail(flavour));
+                    session.execute(&format!("{head}{rows}{tail}")).await?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// The same, of rows of records.
+    pub(super) async fn put_rows(&self, session: &mut Session, rows: &[&RecordRow<'_>]) -> Result<(), DatabaseError> {
+        let (flavour, writer) = (session.flavour(), session.writer());
+        for chunk in chunks(rows.to_vec(), session.packet_bytes(), |row| row.bytes()) {
+            match writer {
+                Writer::Bulk => {
+                    let values = chunk.iter().map(|row| row.values()).collect();
+                    session.bulk(&self.bulk_statement(flavour), values).await?;
+                }
+                Writer::LoadData | Writer::Text => {
+                    session.execute_bytes(self.text_statement(flavour, &chunk)).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn head(&self) -> String {
+        format!("INSERT INTO {} ({}) VALUES ", self.table, self.columns.join(", "))
+    }
+
+    fn tail(&self, flavour: Flavour) -> String {
+        let alias = match flavour {
+            Flavour::MariaDb => "",
+            Flavour::MySql => " AS new",
+        };
+        format!("{alias} ON DUPLICATE KEY UPDATE {}", self.on_duplicate(flavour))
+    }
+
+    fn bulk_statement(&self, flavour: Flavour) -> String {
+        format!("{}{}{}", self.head(), marks(self.columns.len()), self.tail(flavour))
+    }
+
+    fn text_statement(&self, flavour: Flavour, rows: &[&RecordRow<'_>]) -> Vec<u8> {
+        let mut sql = self.head().into_bytes();
+        for row in rows {
+            let mut before = b'(';
+            row.each_cell(|cell| {
+                sql.push(std::mem::replace(&mut before, b','));
+                push_literal(&mut sql, cell);
+            });
+            sql.extend_from_slice(b"),");
+        }
+        sql.pop();
+        sql.extend_from_slice(self.tail(flavour).as_bytes());
+        sql
     }
 
     /// The only difference of dialect: how a value that came is named.
@@ -56,14 +109,14 @@ impl Insert {
 impl Delete {
     pub(super) async fn take(&self, session: &mut Session, keys: Vec<Vec<Value>>) -> Result<(), DatabaseError> {
         let Self { table, and, .. } = self;
-        for chunk in chunks(keys, session.packet_bytes()) {
-            match session.flavour() {
-                Flavour::MariaDb => {
+        for chunk in chunks(keys, session.packet_bytes(), |key| key.iter().map(value_bytes).sum()) {
+            match session.writer() {
+                Writer::Bulk => {
                     let condition = self.key.iter().map(|column| format!("{table}.{column} = ?"));
                     let condition = condition.collect::<Vec<_>>().join(" AND ");
                     session.bulk(&format!("DELETE FROM {table} WHERE {condition}{and}"), chunk).await?;
                 }
-                Flavour::MySql => {
+                Writer::LoadData | Writer::Text => {
                     let columns = self.key.join(", ");
                     let sql = format!("DELETE FROM {table} WHERE ({columns}) IN ({}){and}", text(&chunk));
                     session.execute(&sql).await?;
@@ -87,12 +140,12 @@ fn text(rows: &[Vec<Value>]) -> String {
 }
 
 /// `rows` in order, in chunks that fit; a row larger than that is a chunk of its own.
-fn chunks(rows: Vec<Vec<Value>>, packet_bytes: usize) -> Vec<Vec<Vec<Value>>> {
+fn chunks<T>(rows: Vec<T>, packet_bytes: usize, bytes: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
     let limit = packet_bytes.min(CHUNK_BYTES);
-    let mut chunks: Vec<Vec<Vec<Value>>> = Vec::new();
+    let mut chunks: Vec<Vec<T>> = Vec::new();
     let mut size = usize::MAX;
     for row in rows {
-        let bytes = row.iter().map(value_bytes).sum::<usize>();
+        let bytes = bytes(&row);
         size = size.saturating_add(bytes);
         match chunks.last_mut() {
             Some(chunk) if size <= limit => chunk.push(row),
@@ -110,19 +163,5 @@ fn value_bytes(value: &Value) -> usize {
     match value {
         Value::Bytes(bytes) => bytes.len().saturating_mul(2).saturating_add(9),
         _ => 32,
-    }
-}
-
-#[cfg(test)]
-impl Insert {
-    /// What is sent to a server that takes text.
-    pub(super) fn as_text(&self, rows: &[Vec<Value>]) -> String {
-        let tail = self.on_duplicate(Flavour::MySql);
-        format!(
-            "INSERT INTO {} ({}) VALUES {} AS new ON DUPLICATE KEY UPDATE {tail}",
-            self.table,
-            self.columns.join(", "),
-            text(rows)
-        )
     }
 }

@@ -1,8 +1,9 @@
-//! A MariaDB server of the tests' own.
+//! A MariaDB server of the tests' own, or any server that `HEARTH_TEST_DATABASE` names (`mysql://user:password@host:port`).
 //!
-//! Promises: it listens on the loopback only, keeps its files in a folder of its own, and is gone with the last test that
-//! uses it; every test has a database to itself. Where there is no MariaDB a test says that it was skipped; under
-//! `CI=true` it fails instead.
+//! Promises: its own server listens on the loopback only, keeps its files in a folder of its own, and is gone with the last
+//! test that uses it; every test has a database to itself, which is dropped after it. Where there is no server a test
+//! says that it was skipped; under `CI=true` it fails instead. A test that has to stop a server, or to change what
+//! others see of it, says that it was skipped on a named one.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::net::TcpListener;
@@ -16,13 +17,22 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, Row};
 use tempfile::TempDir;
 
-use super::Database;
+use super::{Database, Writer};
 use crate::config;
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 
+const NAMED: &str = "HEARTH_TEST_DATABASE";
+
 /// A server that runs until it is dropped.
 struct Server {
+    /// `mysql://user:password@host:port`
+    root: String,
+    own: Option<Own>,
+}
+
+/// The files and the process of a server of the tests' own.
+struct Own {
     dir: TempDir,
     port: u16,
     args: Vec<String>,
@@ -51,40 +61,62 @@ impl Place {
         Some(Self::on(server).await)
     }
 
-    /// On a server of its own, which may be stopped.
+    /// On a server of its own, which may be stopped and whose settings may be changed.
     pub(crate) async fn alone() -> Option<Self> {
         Self::alone_with(Vec::new()).await
     }
 
     /// On a server of its own that is started with these arguments.
     pub(crate) async fn alone_with(args: Vec<String>) -> Option<Self> {
+        if std::env::var_os(NAMED).is_some() {
+            eprintln!("skipped: the server of {NAMED} is not to be stopped or changed");
+            return None;
+        }
         Some(Self::on(Arc::new(Server::start(args).await?)).await)
     }
 
+    /// On a server whose settings may be changed.
+    pub(crate) async fn settable() -> Option<Self> {
+        Self::alone().await
+    }
+
     async fn on(server: Arc<Server>) -> Self {
-        let name = format!("hearth{}", PLACES.fetch_add(1, Ordering::SeqCst));
-        server.sql("mysql", &format!("CREATE DATABASE {name}")).await;
+        let name = format!("hearth{}_{}", std::process::id(), PLACES.fetch_add(1, Ordering::SeqCst));
+        server.sql("", &format!("CREATE DATABASE {name}")).await;
         Self { server, name }
     }
 
     /// Ends the server at once, as a crash would.
     pub(crate) fn stop(&self) {
-        self.server.stop();
+        self.server.own.as_ref().unwrap().stop();
+    }
+
+    /// The ways rows can go to it.
+    pub(crate) async fn writers(&self) -> Vec<Writer> {
+        let bulk = self.is_mariadb().await.then_some(Writer::Bulk);
+        let takes_files = self.sql("SELECT @@local_infile").await == ["1"];
+        let load = takes_files.then_some(Writer::LoadData);
+        bulk.into_iter().chain(load).chain([Writer::Text]).collect()
+    }
+
+    pub(crate) async fn is_mariadb(&self) -> bool {
+        self.sql("SELECT VERSION()").await.concat().to_ascii_lowercase().contains("mariadb")
     }
 
     /// Starts it again, on the same port and files.
     pub(crate) async fn resume(&self) {
-        self.server.resume().await;
+        self.server.own.as_ref().unwrap().resume().await;
     }
 
     /// `mysql://user:password@..` of this database for `user`, as in `root` or `me:secret`.
     pub(crate) fn url(&self, user: &str) -> String {
-        self.server.url(user, &self.name)
+        let host = self.server.root.rsplit_once('@').unwrap().1;
+        Server { root: format!("mysql://{user}@{host}"), own: None }.url(&self.name)
     }
 
-    /// Its server's port.
+    /// The port of its server, which is the tests' own.
     pub(crate) fn port(&self) -> u16 {
-        self.server.port
+        self.server.own.as_ref().unwrap().port
     }
 
     /// Its name.
@@ -94,7 +126,7 @@ impl Place {
 
     /// Settings that name this database.
     pub(crate) fn config(&self) -> config::Mysql {
-        config::Mysql { endpoints: vec![self.url("root")], ..config::Mysql::default() }
+        config::Mysql { endpoints: vec![self.server.url(&self.name)], ..config::Mysql::default() }
     }
 
     /// A connection to it, with all tables made.
@@ -111,6 +143,47 @@ impl Place {
 }
 
 impl Server {
+    async fn start(args: Vec<String>) -> Option<Self> {
+        if let Ok(root) = std::env::var(NAMED) {
+            let root = root.trim_end_matches('/').to_owned();
+            return Some(Self { root, own: None });
+        }
+        let own = Own::start(args).await?;
+        Some(Self { root: own.root(), own: Some(own) })
+    }
+
+    fn url(&self, database: &str) -> String {
+        format!("{}/{database}?prefer_socket=false", self.root)
+    }
+
+    async fn sql(&self, database: &str, statement: &str) -> Vec<String> {
+        let opts = Opts::from_url(&self.url(database)).unwrap();
+        let mut conn = Conn::new(opts).await.unwrap();
+        conn.query_drop("SET time_zone = '+00:00'").await.unwrap();
+        let rows: Vec<Row> = conn.query(statement).await.unwrap();
+        conn.disconnect().await.unwrap();
+        rows.into_iter().map(|row| row.unwrap().iter().map(text).collect::<Vec<_>>().join("|")).collect()
+    }
+}
+
+/// A named server outlives the tests: nothing of theirs does.
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.server.own.is_some() {
+            return;
+        }
+        let (url, drop) = (self.server.url(""), format!("DROP DATABASE {}", self.name));
+        let dropping = async move {
+            let mut conn = Conn::new(Opts::from_url(&url).unwrap()).await.unwrap();
+            conn.query_drop(drop).await.unwrap();
+        };
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // A test's own runtime cannot be waited for from inside it.
+        let _ = std::thread::spawn(move || runtime().block_on(dropping)).join();
+    }
+}
+
+impl Own {
     async fn start(args: Vec<String>) -> Option<Self> {
         let Some(install) = program("mariadb-install-db").filter(|_| program("mariadbd").is_some()) else {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "mariadbd is not installed");
@@ -156,7 +229,7 @@ impl Server {
             .spawn()
             .unwrap();
         *self.process.lock().unwrap() = Some(process);
-        let opts = Opts::from_url(&self.url("root", "mysql")).unwrap();
+        let opts = Opts::from_url(&format!("{}/mysql?prefer_socket=false", self.root())).unwrap();
         let up = async {
             while Conn::new(opts.clone()).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
@@ -167,21 +240,12 @@ impl Server {
         }
     }
 
-    fn url(&self, user: &str, database: &str) -> String {
-        format!("mysql://{user}@127.0.0.1:{}/{database}?prefer_socket=false", self.port)
-    }
-
-    async fn sql(&self, database: &str, statement: &str) -> Vec<String> {
-        let opts = Opts::from_url(&self.url("root", database)).unwrap();
-        let mut conn = Conn::new(opts).await.unwrap();
-        conn.query_drop("SET time_zone = '+00:00'").await.unwrap();
-        let rows: Vec<Row> = conn.query(statement).await.unwrap();
-        conn.disconnect().await.unwrap();
-        rows.into_iter().map(|row| row.unwrap().iter().map(text).collect::<Vec<_>>().join("|")).collect()
+    fn root(&self) -> String {
+        format!("mysql://root@127.0.0.1:{}", self.port)
     }
 }
 
-impl Drop for Server {
+impl Drop for Own {
     fn drop(&mut self) {
         self.stop();
     }

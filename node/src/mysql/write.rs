@@ -1,27 +1,24 @@
 //! Records into the database, once each.
 //!
 //! ```text
-//!   records -> rows, sorted by key -> one transaction:  readings: the first one of a slot stays
-//!                     |                                 missed marks of these slots go
-//!                     |                                 misses: only where there is no reading
-//!                     |                                 newest reading of each meter
-//!                     +-- refused row <- bisection <--- a row was refused
-//!                              v
-//!                          rejected
+//!   records -> rows, sorted by key -> one part for each connection, no meter in two:
+//!                  part -> transaction --- committed
+//!                   ^         +----------- a row was refused, or it was too much at once
+//!                   +-- halves <-+              v
+//!                                     a half of one row -> rejected
 //! ```
 //!
 //! Promises: writing again what was written changes nothing, whether or not its answer arrived; one bad row stops no
-//! other. Readings come before marks in every transaction, so that two writers cannot leave a mark beside a reading.
-//! Refuses: trying again.
+//! other; a connection that fails loses nothing of what another wrote, and is repeated with all of it. Refuses: trying
+//! again.
 
-use std::collections::BTreeMap;
-
+use futures::future::join_all;
 use mysql_async::Value;
 use prost::Message;
 use protocol::api::peer::SpoolRecord;
 
-use super::rows::{self, Key, RecordRow};
-use super::statement::{Delete, Insert};
+use super::rows::{self, RecordRow};
+use super::session::Session;
 use super::{Database, DatabaseError};
 use crate::clock::wall_now;
 
@@ -34,26 +31,12 @@ pub struct Written {
     pub rejected: Vec<usize>,
 }
 
-pub(super) const READINGS: Insert =
-    Insert { table: "reading", columns: rows::READING, on_duplicate: "meter_id = reading.meter_id" };
-const MARKS: Insert = Insert { table: "missed", columns: rows::MISSED, on_duplicate: "meter_id = missed.meter_id" };
-const LATEST: Insert = Insert {
-    table: "reading_latest",
-    columns: &["meter_id", "slot", "kind"],
-    // Assigned from left to right: what is compared has to change last.
-    on_duplicate: "kind = IF({new:slot} > reading_latest.slot, {new:kind}, reading_latest.kind), \
-                   slot = GREATEST(reading_latest.slot, {new:slot})",
-};
-const ANSWERED: Delete = Delete { table: "missed", key: &["meter_id", "slot", "kind"], and: "" };
-pub(super) const ANSWERED_BEFORE: Delete = Delete {
-    and: " AND EXISTS (SELECT 1 FROM reading r WHERE r.meter_id = missed.meter_id AND r.slot = missed.slot \
-          AND r.kind = missed.kind)",
-    ..ANSWERED
-};
 const REJECT: &str = "INSERT INTO rejected \
     (digest, rejected_at, meter_id, slot_ms, node_id, error_code, error, record) \
     VALUES (UNHEX(SHA2(?, 256)), ?, ?, ?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE digest = rejected.digest";
 const ERROR_CHARS: usize = 512;
+/// Rows a second connection is worth its transaction for.
+const LEAST_ROWS: usize = 100;
 
 /// Why one record was set aside.
 struct Rejection {
@@ -63,58 +46,36 @@ struct Rejection {
 }
 
 impl Database {
-    /// Writes `records`, each once however often this is asked.
-    pub async fn write(&mut self, records: &[SpoolRecord]) -> Result<Written, DatabaseError> {
-        let (rows, mut rejections) = sort_out(records);
-        // Halves of halves: never more than the logarithm of the batch.
-        let mut parts = vec![rows.as_slice()];
-        while let Some(part) = parts.pop() {
-            match (self.commit(part).await, part) {
-                (Ok(()), _) => {}
-                (Err(DatabaseError::Poison(fault) | DatabaseError::TooBig(fault)), [row]) => {
-                    rejections.push(Rejection { index: row.index, code: fault.code, text: fault.text });
-                }
-                (Err(DatabaseError::Poison(_) | DatabaseError::TooBig(_)), _) => {
-                    let (first, second) = part.split_at(part.len() / 2);
-                    parts.extend([second, first]);
-                }
-                (Err(error), _) => return Err(error),
-            }
-        }
+    /// Writes `records`, each once however often this is asked. `is_fresh` says of which of them no row can be there yet:
+    /// where it is wrong the batch takes longer.
+    pub async fn write_knowing(
+        &mut self,
+        records: &[SpoolRecord],
+        is_fresh: impl Fn(&SpoolRecord) -> bool,
+    ) -> Result<Written, DatabaseError> {
+        let (rows, mut rejections) = sort_out(records, is_fresh);
+        let sessions = std::iter::once(&mut self.session).chain(&mut self.beside);
+        let parts = parts(&rows, self.config.connections);
+        let outcomes = join_all(sessions.zip(parts).map(|(session, part)| write_part(session, part))).await;
+        rejections.extend(all_of(outcomes)?);
         for rejection in &rejections {
             self.reject(records, rejection).await?;
         }
+        // After the readings: who pulled them is told only when both are in, and sends them again otherwise.
+        let readings = rows.iter().filter(|row| !row.missed).map(|row| (row.key.meter, row.key.slot));
+        self.mark_late(wall_now(), readings).await?;
         let rejected: Vec<_> = rejections.into_iter().map(|rejection| rejection.index).collect();
         Ok(Written { rows: records.len().saturating_sub(rejected.len()) as u64, rejected })
     }
 
-    async fn commit(&mut self, rows: &[RecordRow]) -> Result<(), DatabaseError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
-        self.session.execute("START TRANSACTION").await?;
-        let written = self.put(rows).await;
-        self.end_transaction(written).await
+    /// The same, where nothing is known.
+    #[cfg(test)]
+    pub async fn write(&mut self, records: &[SpoolRecord]) -> Result<Written, DatabaseError> {
+        self.write_knowing(records, |_| true).await
     }
 
-    /// Commits what went well, and takes back what did not.
     pub(super) async fn end_transaction(&mut self, done: Result<(), DatabaseError>) -> Result<(), DatabaseError> {
-        match done {
-            Ok(()) => self.session.execute("COMMIT").await,
-            Err(error @ DatabaseError::Lost(_)) => Err(error),
-            Err(error) => self.session.execute("ROLLBACK").await.and(Err(error)),
-        }
-    }
-
-    async fn put(&mut self, rows: &[RecordRow]) -> Result<(), DatabaseError> {
-        let (misses, readings): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.missed);
-        let values = |rows: &[&RecordRow]| rows.iter().map(|row| row.values.clone()).collect();
-        READINGS.put(&mut self.session, values(&readings)).await?;
-        ANSWERED.take(&mut self.session, keys(&readings)).await?;
-        MARKS.put(&mut self.session, values(&misses)).await?;
-        ANSWERED_BEFORE.take(&mut self.session, keys(&misses)).await?;
-        LATEST.put(&mut self.session, latest(&readings)).await?;
-        self.mark_late(wall_now(), &readings).await
+        self.session.end_transaction(done).await
     }
 
     async fn reject(&mut self, records: &[SpoolRecord], rejection: &Rejection) -> Result<(), DatabaseError> {
@@ -137,25 +98,67 @@ impl Database {
 }
 
 /// The rows of `records` in the order of their key and age, and the records that are none.
-fn sort_out(records: &[SpoolRecord]) -> (Vec<RecordRow>, Vec<Rejection>) {
-    let (mut rows, mut rejections) = (Vec::with_capacity(records.len()), Vec::new());
-    for (index, record) in records.iter().enumerate() {
+fn sort_out(records: &[SpoolRecord], is_fresh: impl Fn(&SpoolRecord) -> bool) -> (Vec<RecordRow<'_>>, Vec<Rejection>) {
+    let mut order: Vec<_> = records.iter().enumerate().collect();
+    // By what was read, then by age; the place keeps equals in their order.
+    order.sort_unstable_by_key(|(place, record)| (record.meter, record.slot, record.kind, record.at, *place));
+    let (mut rows, mut rejections) = (Vec::<RecordRow<'_>>::with_capacity(records.len()), Vec::new());
+    for (index, record) in order {
         match RecordRow::new(index, record) {
-            Ok(row) => rows.push(row),
+            Ok(mut row) => {
+                let is_first = rows.last().is_none_or(|before| before.key != row.key);
+                row.fresh = is_first && is_fresh(record);
+                rows.push(row);
+            }
             Err(text) => rejections.push(Rejection { index, code: 0, text }),
         }
     }
-    rows.sort_by_key(|row| (row.key, row.at));
     (rows, rejections)
 }
 
-// A key that is in a row was a moment before: it is one again.
-fn keys(rows: &[&RecordRow]) -> Vec<Vec<Value>> {
-    rows.iter().filter_map(|row| row.key.values().ok()).collect()
+/// `rows` in at most `count` parts of about one size, none of which has a meter of another.
+fn parts<'p, 'r>(rows: &'p [RecordRow<'r>], count: usize) -> Vec<&'p [RecordRow<'r>]> {
+    let count = count.min(rows.len() / LEAST_ROWS).max(1);
+    let (mut parts, mut rest) = (Vec::with_capacity(count), rows);
+    for left in (1..=count).rev() {
+        let aim = rest.len() / left;
+        let last = rest.get(aim.saturating_sub(1)).map(|row| row.key.meter);
+        let end = rest.partition_point(|row| Some(row.key.meter) <= last);
+        let (part, others) = rest.split_at(end);
+        parts.push(part);
+        rest = others;
+    }
+    parts
 }
 
-/// The newest reading of each meter among `readings`, which are in the order of their key.
-fn latest(readings: &[&RecordRow]) -> Vec<Vec<Value>> {
-    let newest: BTreeMap<u64, Key> = readings.iter().map(|row| (row.key.meter, row.key)).collect();
-    newest.into_values().filter_map(|key| key.values().ok()).collect()
+/// Halves of halves: never more than the logarithm of the part.
+async fn write_part(session: &mut Session, part: &[RecordRow<'_>]) -> Result<Vec<Rejection>, DatabaseError> {
+    let (mut open, mut rejections) = (vec![part], Vec::new());
+    while let Some(part) = open.pop() {
+        match (session.commit(part).await, part) {
+            (Ok(()), _) => {}
+            (Err(DatabaseError::Poison(fault) | DatabaseError::TooBig(fault)), [row]) => {
+                rejections.push(Rejection { index: row.index, code: fault.code, text: fault.text });
+            }
+            (Err(DatabaseError::Poison(_) | DatabaseError::TooBig(_)), _) => {
+                let (first, second) = part.split_at(part.len() / 2);
+                open.extend([second, first]);
+            }
+            (Err(error), _) => return Err(error),
+        }
+    }
+    Ok(rejections)
+}
+
+/// What every part rejected; else the error that asks for most: a connection that is lost has to be made again first.
+fn all_of(outcomes: Vec<Result<Vec<Rejection>, DatabaseError>>) -> Result<Vec<Rejection>, DatabaseError> {
+    let (mut rejections, mut worst) = (Vec::new(), None);
+    for outcome in outcomes {
+        match outcome {
+            Ok(more) => rejections.extend(more),
+            Err(error @ DatabaseError::Retry(_)) => worst = worst.or(Some(error)),
+            Err(error) => worst = Some(error),
+        }
+    }
+    worst.map_or(Ok(rejections), Err)
 }

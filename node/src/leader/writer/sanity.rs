@@ -22,6 +22,7 @@ use protocol::api::peer::{SpoolRecord, SpooledReading};
 use protocol::meter::{Quality, Quantity, Shape};
 
 use crate::config;
+use crate::mysql::Last;
 
 /// The marks that are given here.
 pub(super) const JUDGED: Quality =
@@ -35,29 +36,6 @@ const OWN_RATE_MS: i128 = 24 * MILLIS_PER_HOUR;
 const JOULES_PER_KILOWATT_HOUR: i128 = 3_600_000;
 const MILLIWATTS_PER_KILOWATT: i128 = 1_000_000;
 const MILLILITRES_PER_M3: i128 = 1_000_000;
-
-/// The newest reading of a meter. Values are in their fixed units.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Last {
-    /// Its slot, Unix ms.
-    pub(super) slot: u64,
-    /// 1 scheduled, 2 on-demand.
-    pub(super) kind: u8,
-    /// When it was accepted, Unix ms.
-    pub(super) read_at: u64,
-    /// J.
-    pub(super) energy: Option<i64>,
-    /// J.
-    pub(super) cooling: Option<i64>,
-    /// mL.
-    pub(super) volume: Option<i64>,
-    /// In what form the counters came; 0 unknown.
-    pub(super) shape: u32,
-    /// Who answered.
-    pub(super) identity: String,
-    /// Its marks.
-    pub(super) quality: u32,
-}
 
 /// What a connection can carry. Hourly amounts, in the counters' fixed units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,24 +64,6 @@ impl From<&config::Sanity> for Rules {
             volume: rate(flow_max_m3h, own_flow_floor_m3h, MILLILITRES_PER_M3),
             own_factor: settings.own_factor.into(),
         }
-    }
-}
-
-impl Last {
-    /// What `record` says; `None` where it is no reading.
-    pub(super) fn of(record: &SpoolRecord) -> Option<Self> {
-        let Some(Content::Reading(reading)) = &record.content else { return None };
-        Some(Self {
-            slot: record.slot,
-            kind: u8::try_from(record.kind).ok()?,
-            read_at: record.at,
-            energy: value(reading, Quantity::Energy),
-            cooling: value(reading, Quantity::CoolingEnergy),
-            volume: value(reading, Quantity::Volume),
-            shape: reading.shape,
-            identity: reading.identity.clone(),
-            quality: reading.quality,
-        })
     }
 }
 

@@ -4,25 +4,32 @@
 //!   connect -> migrate -> project -> what is pending -> "back" --> next: batch | commands | registry
 //!      ^                                                               |
 //!      +-- back-off <-- "away" <---------- any error that lasts <------+
+//!
+//!   batch: ask for the last readings of its meters -> judge -> write -> committed, and kept for
+//!          the newest readings are told (no batch waits, or every mysql.latest_every) -> its puller is told
 //! ```
 //!
-//! Promises: a batch leaves only by being committed; copies of the registry never keep readings waiting for a person.
-//! Refuses: reading anything back.
+//! Promises: a batch leaves only by being committed, and its spool forgets it only after the newest readings that came with
+//! it are told: who is stopped between the two leaves all of it to be written again. Copies of the registry never keep
+//! readings waiting for a person. Refuses: more of what was written than the last reading of each meter.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use protocol::api::peer::SpoolRecord;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::Backlog;
 use super::history::{HistoryError, Job};
+use super::newest::Newest;
 use super::projector::Projector;
 use super::puller::Batch;
+use super::sanity;
 use crate::cluster::Applied;
 use crate::cluster::board::Board;
-use crate::config;
+use crate::config::{self, Config};
 use crate::metrics::Metrics;
 use crate::mysql::{Database, DatabaseError, Written};
 use report::Report;
@@ -31,16 +38,26 @@ mod report;
 
 pub(super) struct Scribe {
     config: config::Mysql,
+    rules: sanity::Rules,
     metrics: Metrics,
     report: Report,
     batches: mpsc::Receiver<Batch>,
     jobs: mpsc::Receiver<Job>,
     applied: watch::Receiver<Applied>,
     projector: Projector,
+    newest: Newest,
     pending: Option<Pending>,
     // A batch that did not fit beside the others.
     held: Option<Batch>,
+    untold: Untold,
     pause: Duration,
+}
+
+/// Who waits for the newest readings to be told.
+#[derive(Default)]
+struct Untold {
+    committed: Vec<oneshot::Sender<()>>,
+    since: Option<Instant>,
 }
 
 /// Records of one transaction, and who waits for it.
@@ -51,7 +68,7 @@ struct Pending {
 
 impl Scribe {
     pub(super) fn new(
-        config: config::Mysql,
+        config: &Config,
         board: Board,
         metrics: Metrics,
         backlog: Backlog,
@@ -59,8 +76,10 @@ impl Scribe {
         jobs: mpsc::Receiver<Job>,
         applied: watch::Receiver<Applied>,
     ) -> Self {
+        let (rules, config) = ((&config.sanity).into(), config.mysql.clone());
         let (report, projector, pause) = (Report::new(board, backlog), Projector::default(), config.retry_min);
-        Self { config, metrics, report, batches, jobs, applied, projector, pending: None, held: None, pause }
+        let (newest, pending, held, untold) = (Newest::default(), None, None, Untold::default());
+        Self { config, rules, metrics, report, batches, jobs, applied, projector, newest, pending, held, untold, pause }
     }
 
     /// Writes until `stop`; what is under way then is taken back by the server, or pulled again by the next leader.
@@ -74,6 +93,7 @@ impl Scribe {
             self.metrics.write_failed();
             self.report.away(&error);
             self.projector.forget();
+            self.newest.forget();
             let pause = if error.needs_person() { self.config.retry_max } else { self.pause };
             self.pause = (self.pause * 2).min(self.config.retry_max);
             sleep(pause).await;
@@ -86,7 +106,7 @@ impl Scribe {
         database.migrate().await?;
         self.project(&mut database).await?;
         self.write_pending(&mut database).await?;
-        self.report.back(database.endpoint());
+        self.report.back(database.endpoint(), database.writer());
         self.pause = self.config.retry_min;
         loop {
             tokio::select! {
@@ -101,11 +121,18 @@ impl Scribe {
         }
     }
 
+    /// Nobody waits behind what was committed, or it has waited long enough.
+    fn is_latest_due(&self) -> bool {
+        let is_idle = self.held.is_none() && self.batches.is_empty();
+        self.untold.since.is_some_and(|since| is_idle || since.elapsed() >= self.config.latest_every)
+    }
+
     /// `first`, and what else is there already and fits.
     fn merge(&mut self, first: Batch) -> Pending {
         let mut pending = Pending { records: first.records, committed: vec![first.committed] };
+        let most = self.config.batch_rows.saturating_mul(self.config.connections);
         while let Ok(batch) = self.batches.try_recv() {
-            if pending.records.len().saturating_add(batch.records.len()) > self.config.batch_rows {
+            if pending.records.len().saturating_add(batch.records.len()) > most {
                 self.held = Some(batch);
                 break;
             }
@@ -116,22 +143,47 @@ impl Scribe {
     }
 
     async fn write_pending(&mut self, database: &mut Database) -> Result<(), DatabaseError> {
-        let Some(pending) = &self.pending else { return Ok(()) };
-        let written = write(database, &pending.records, &self.config, &self.metrics).await?;
-        if let Some(pending) = self.pending.take() {
-            self.publish(pending, &written);
+        if let Some(pending) = &mut self.pending {
+            let unknown = self.newest.unknown(&pending.records);
+            let found = database.last_readings(&unknown).await?;
+            self.newest.learn(unknown, found);
+            sanity::mark(&mut pending.records, |meter| self.newest.last(meter), &self.rules);
+            let patience = Patience::new(&self.config, &self.metrics);
+            let written = write(database, &pending.records, &self.newest, patience).await?;
+            if let Some(pending) = self.pending.take() {
+                self.publish(pending, &written);
+            }
         }
-        Ok(())
+        if self.is_latest_due() { self.tell_latest(database).await } else { Ok(()) }
     }
 
     fn publish(&mut self, pending: Pending, written: &Written) {
         self.metrics.rows_written(written.rows);
         self.metrics.rows_rejected(written.rejected.len() as u64);
+        let rejected: HashSet<_> = written.rejected.iter().collect();
+        let stored = pending.records.iter().enumerate().filter(|(place, _)| !rejected.contains(place));
+        stored.for_each(|(_, record)| self.newest.written(record));
+        self.untold.committed.extend(pending.committed);
+        self.untold.since.get_or_insert_with(Instant::now);
+        self.report.committed(pending.records, written);
+    }
+
+    async fn tell_latest(&mut self, database: &mut Database) -> Result<(), DatabaseError> {
+        let untold = self.newest.untold();
+        let mut patience = Patience::new(&self.config, &self.metrics);
+        while !untold.is_empty() {
+            match database.write_latest(&untold).await {
+                Ok(()) => break,
+                Err(error) => patience.after(error).await?,
+            }
+        }
+        self.newest.told();
+        let Untold { committed, .. } = std::mem::take(&mut self.untold);
         // A puller that is gone needs no answer: its spool still has the records.
-        for committed in pending.committed {
+        for committed in committed {
             let _ = committed.send(());
         }
-        self.report.committed(pending.records, written);
+        Ok(())
     }
 
     async fn store(&mut self, database: &mut Database, job: Job) -> Result<(), DatabaseError> {
@@ -168,19 +220,41 @@ async fn next(held: &mut Option<Batch>, batches: &mut mpsc::Receiver<Batch>) -> 
 async fn write(
     database: &mut Database,
     records: &[SpoolRecord],
-    config: &config::Mysql,
-    metrics: &Metrics,
+    newest: &Newest,
+    mut patience: Patience<'_>,
 ) -> Result<Written, DatabaseError> {
-    let mut pause = config.retry_min;
-    for _ in 0..config.retries {
-        match database.write(records).await {
-            Err(DatabaseError::Retry(_)) => metrics.write_failed(),
-            answer => return answer,
+    loop {
+        match database.write_knowing(records, |record| newest.is_fresh(record)).await {
+            Ok(written) => return Ok(written),
+            Err(error) => patience.after(error).await?,
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(config.retry_max);
     }
-    database.write(records).await
+}
+
+/// How often, and after which pauses, one connection is asked the same again.
+struct Patience<'p> {
+    metrics: &'p Metrics,
+    left: u32,
+    pause: Duration,
+    pause_max: Duration,
+}
+
+impl<'p> Patience<'p> {
+    const fn new(config: &config::Mysql, metrics: &'p Metrics) -> Self {
+        Self { metrics, left: config.retries, pause: config.retry_min, pause_max: config.retry_max }
+    }
+
+    /// Waits where it may help to ask again; else gives `error` back.
+    async fn after(&mut self, error: DatabaseError) -> Result<(), DatabaseError> {
+        if !matches!(error, DatabaseError::Retry(_)) || self.left == 0 {
+            return Err(error);
+        }
+        self.metrics.write_failed();
+        sleep(self.pause).await;
+        self.left -= 1;
+        self.pause = (self.pause * 2).min(self.pause_max);
+        Ok(())
+    }
 }
 
 /// A row that is refused will be refused by every connection: it must not end this one.

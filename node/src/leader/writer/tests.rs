@@ -13,7 +13,7 @@ use protocol::api::peer::{SpoolRecord, SpooledReading, SpooledValue};
 const NINE: u64 = 1_795_424_400_000;
 
 /// A reading that can be told from every other by its value.
-fn reading(meter: u64, slot: u64) -> SpoolRecord {
+pub(super) fn reading(meter: u64, slot: u64) -> SpoolRecord {
     let value = SpooledValue { quantity: 1, value: i64::try_from(meter * 1000 + slot).unwrap() };
     let content = SpooledReading { values: vec![value], ..SpooledReading::default() };
     SpoolRecord {

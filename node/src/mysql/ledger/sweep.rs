@@ -12,7 +12,7 @@
 use mysql_async::{Params, Row, Value};
 
 use super::super::statement::Insert;
-use super::super::write::ANSWERED_BEFORE;
+use super::super::transaction::ANSWERED_BEFORE;
 use super::{Ledger, LedgerError, cell, millis};
 
 /// How far a sweep may go. Unix ms.

@@ -16,7 +16,6 @@ use mysql_async::{Params, Value};
 use raft_store::state::UnixMillis;
 
 use super::Plant;
-use crate::mysql::rows::RecordRow;
 use crate::mysql::statement::{Delete, Insert};
 use crate::mysql::{Database, DatabaseError};
 
@@ -63,11 +62,15 @@ impl Chunk {
     }
 }
 
-/// The days and meters of `readings` whose day was over at `now`.
-pub(in crate::mysql) fn late(plant: &Plant, now: UnixMillis, readings: &[&RecordRow]) -> BTreeSet<(Date, u64)> {
+/// The days and meters of `readings` (meter and slot) whose day was over at `now`.
+pub(in crate::mysql) fn late(
+    plant: &Plant,
+    now: UnixMillis,
+    readings: impl Iterator<Item = (u64, u64)>,
+) -> BTreeSet<(Date, u64)> {
     let today = plant.bounds(plant.day_of(now)).0;
-    let over = readings.iter().filter(|row| row.key.slot < today);
-    over.map(|row| (plant.day_of(UnixMillis(row.key.slot)), row.key.meter)).collect()
+    let over = readings.filter(|(_, slot)| *slot < today);
+    over.map(|(meter, slot)| (plant.day_of(UnixMillis(slot)), meter)).collect()
 }
 
 /// The months that rest on `day`: its own, and the next once that has begun.
@@ -78,11 +81,12 @@ pub(super) fn months_of(day: Date, today: Date) -> Vec<Date> {
 }
 
 impl Database {
-    /// Asks for the days of `readings` that are over, in the transaction that writes them.
+    /// Asks for the days of `readings` (meter and slot) that are over. Before their spool is told that they are stored: what
+    /// a crash leaves unmarked comes again.
     pub(in crate::mysql) async fn mark_late(
         &mut self,
         now: UnixMillis,
-        readings: &[&RecordRow],
+        readings: impl Iterator<Item = (u64, u64)>,
     ) -> Result<(), DatabaseError> {
         self.mark(Span::Day, late(&self.plant, now, readings), now).await
     }

@@ -311,6 +311,7 @@ async fn meters_that_were_not_read_are_listed_by_reason_page_by_page() {
     with_places(&place).await;
     database.write(&[reading(1, NINE, 5), reading(3, NINE, 5), miss(2, NINE, "no-answer")]).await.unwrap();
     database.write(&[reading(3, NINE + QUARTER, 5)]).await.unwrap();
+    database.write_latest(&[(1, NINE, 1)]).await.unwrap();
     sweep(&mut ledger, &until(NINE + 2 * QUARTER)).await;
     let accounts = Accounts::new(&place.config(), &settings());
     let span = Span { from: NINE, to: NINE + 2 * QUARTER, only: Vec::new() };

@@ -72,6 +72,8 @@ async fn a_listed_reading_is_what_was_written() {
 async fn the_view_speaks_in_the_units_people_use() {
     let Some(place) = Place::shared().await else { return };
     filled(&place).await;
+    let mut database = place.migrated().await;
+    database.write_latest(&[(1, NINE + 2 * QUARTER, 1), (2, NINE, 1)]).await.unwrap();
     let ask = "SELECT meter, line, slot, energy_kwh, volume_m3 IS NULL, supply_celsius FROM reading_latest_kwh ORDER BY meter_id";
     let rows = place.sql(ask).await;
     assert_eq!(rows[0], "flat one|cellar|2026-11-23 09:30:00.000|1.000000|1|65.123");

@@ -5,6 +5,7 @@ mod asking;
 mod classes;
 mod connecting;
 mod encrypted;
+mod latest;
 mod listing;
 mod migrating;
 mod projecting;

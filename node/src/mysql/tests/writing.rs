@@ -2,11 +2,8 @@ use protocol::api::peer::spool_record::{Content, Kind};
 use protocol::api::peer::{SpoolRecord, SpooledValue};
 
 use super::{NINE, QUARTER, miss, reading};
-use crate::mysql::rows::RecordRow;
-use crate::mysql::session::Flavour;
 use crate::mysql::testing::Place;
-use crate::mysql::write::{ANSWERED_BEFORE, READINGS as READINGS_TABLE};
-use crate::mysql::{Database, Written};
+use crate::mysql::{Database, DatabaseError, Writer, Written};
 
 const READINGS: &str = "SELECT meter_id, slot, kind, energy_joule FROM reading ORDER BY 1, 2, 3";
 const MISSES: &str = "SELECT meter_id, slot, kind, reason FROM missed ORDER BY 1, 2, 3";
@@ -17,6 +14,11 @@ fn changed(mut record: SpoolRecord, change: impl FnOnce(&mut protocol::api::peer
         other => panic!("{other:?}"),
     }
     record
+}
+
+/// Servers differ in the spaces of a JSON document.
+fn compact(rows: Vec<String>) -> Vec<String> {
+    rows.into_iter().map(|row| row.replace("\": ", "\":")).collect()
 }
 
 fn all(rows: u64) -> Written {
@@ -50,7 +52,7 @@ async fn every_field_of_a_reading_arrives_exactly() {
         "18446744073709551615|2026-11-23 09:00:00.007|2|2026-11-23 09:00:01.507|1|3|2|-9223372036854775808|-2|-3|-4|-5|-6|\
          -7|-8|-9|-10|9223372036854775807|2026-11-23 10:00:01|1|1|1|77|12345678|{raw}|{{\"quantity_40\":5}}"
     );
-    assert_eq!(row, [expected]);
+    assert_eq!(compact(row), [expected]);
 }
 
 #[tokio::test]
@@ -86,39 +88,126 @@ async fn marks_and_readings(place: &Place, database: &mut Database) {
     assert_eq!(place.sql(MISSES).await.len(), 1, "a reading of another kind answers another slot");
     let readings = place.sql("SELECT meter_id, energy_joule FROM reading ORDER BY 1").await;
     assert_eq!(readings, ["1|10", "2|20", "3|30", "4|40"]);
-    database.write(&[reading(1, NINE + QUARTER, 11), reading(1, NINE - QUARTER, 9)]).await.unwrap();
-    let latest = place.sql("SELECT meter_id, slot, kind FROM reading_latest ORDER BY 1").await;
-    assert_eq!(latest[0], "1|2026-11-23 09:15:00.000|1", "what is backfilled is not the newest");
 }
 
 #[tokio::test]
 async fn a_slot_has_a_reading_or_a_mark_and_never_both() {
     let Some(place) = Place::shared().await else { return };
     let mut database = place.migrated().await;
-    marks_and_readings(&place, &mut database).await;
+    for writer in place.writers().await {
+        database.use_writer(writer);
+        marks_and_readings(&place, &mut database).await;
+        for table in ["reading", "missed"] {
+            place.sql(&format!("DELETE FROM {table}")).await;
+        }
+    }
 }
 
-/// MariaDB takes the texts made for MySQL but for the name of what came (`AS new`), which only `reading_latest` and the
-/// projections use.
+/// Readings whose every column holds something that could be taken for something else.
+fn odd_readings() -> Vec<SpoolRecord> {
+    let words = ["", "it's", "a\tb\nc", "\\N", "\\", "\"", "热量表", "NULL", "\r\0\u{1a}", "?%;--"];
+    let all: Vec<u8> = (0..=255).collect();
+    let mut records: Vec<_> = (0..256)
+        .map(|n: u64| {
+            changed(reading(u64::MAX - n, NINE + n, if n.is_multiple_of(2) { i64::MIN } else { i64::MAX }), |reading| {
+                reading.raw = all.iter().map(|byte| byte.wrapping_add(n as u8)).take(1 + n as usize).collect();
+                reading.identity = words[n as usize % words.len()].to_owned();
+                reading.values.extend(n.is_multiple_of(3).then_some(SpooledValue { quantity: 99, value: i64::MIN }));
+                let times = ["2026-02-30T25:00:00", "2026-02-28T23:59:59", "it's \t \\ \" 30/2"];
+                reading.meter_time = times[n as usize % 3].to_owned();
+                reading.valve = n as u32 % 4;
+                reading.quality = u32::MAX - n as u32;
+            })
+        })
+        .collect();
+    for (record, n) in records.iter_mut().zip(0..) {
+        record.command = n * 7;
+        record.node = u64::MAX;
+    }
+    records.extend((0..20).map(|n| miss(500 + n, NINE, words[n as usize % words.len()])));
+    records
+}
+
 #[tokio::test]
-async fn rows_sent_as_text_are_the_rows_sent_in_bulk() {
+async fn every_writer_leaves_the_same_rows_whatever_bytes_are_in_them() {
     let Some(place) = Place::shared().await else { return };
     let mut database = place.migrated().await;
-    let batch = [reading(1, NINE, 10), changed(reading(2, NINE, -1), |reading| reading.raw = (0..=255).collect())];
-    let rows = batch.iter().map(|record| RecordRow::new(0, record).unwrap().values).collect::<Vec<_>>();
-    place.sql(&READINGS_TABLE.as_text(&rows).replace(" AS new", "")).await;
-    let text = place.sql("SELECT *, HEX(raw) FROM reading").await;
-    place.sql("DELETE FROM reading").await;
-    database.write(&batch).await.unwrap();
-    assert_eq!(place.sql("SELECT *, HEX(raw) FROM reading").await, text);
+    let (batch, mut first) = (odd_readings(), None);
+    for writer in place.writers().await {
+        database.use_writer(writer);
+        for _ in 0..2 {
+            assert_eq!(database.write(&batch).await.unwrap(), all(276), "{}", writer.name());
+            let mut rows = place.sql("SELECT r.*, HEX(raw), HEX(identity) FROM reading r ORDER BY meter_id").await;
+            rows.extend(place.sql("SELECT m.*, HEX(reason) FROM missed m ORDER BY meter_id").await);
+            assert_eq!(rows.len(), 276);
+            assert!(*first.get_or_insert_with(|| rows.clone()) == rows, "{} differs", writer.name());
+        }
+        place.sql("DELETE FROM reading").await;
+        place.sql("DELETE FROM missed").await;
+    }
+    let raw = place.sql("SELECT COUNT(*) FROM reading").await;
+    assert_eq!(raw, ["0"]);
+}
 
-    place
-        .sql("INSERT INTO missed SELECT meter_id, slot, kind, 'x', 'y', 1, slot, 1, 1, 1, NULL, '' FROM reading")
-        .await;
-    database.session.pretend(Flavour::MySql);
-    let keys = batch.iter().map(|record| RecordRow::new(0, record).unwrap().key.values().unwrap()).collect();
-    ANSWERED_BEFORE.take(&mut database.session, keys).await.unwrap();
-    assert_eq!(place.sql(MISSES).await, [""; 0]);
+#[tokio::test]
+async fn the_first_row_of_a_slot_stays_also_where_the_writer_believes_that_there_is_none() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = place.migrated().await;
+    for (writer, meter) in place.writers().await.into_iter().zip(1..) {
+        database.use_writer(writer);
+        database.write(&[reading(meter, NINE, 10)]).await.unwrap();
+        let batch = [reading(meter, NINE, 11), reading(meter, NINE + QUARTER, 12), reading(meter, NINE + QUARTER, 13)];
+        for is_fresh in [true, false] {
+            assert_eq!(database.write_knowing(&batch, |_| is_fresh).await.unwrap(), all(3));
+            let sql = format!("SELECT energy_joule FROM reading WHERE meter_id = {meter} ORDER BY slot");
+            assert_eq!(place.sql(&sql).await, ["10", "12"], "{}", writer.name());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_mark_of_a_sweep_gives_way_to_a_node_s_own_and_no_other_mark_does() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = place.migrated().await;
+    let sweep = |meter| SpoolRecord { node: 0, at: NINE + 60_000, ..miss(meter, NINE, "no-owner") };
+    for (writer, meter) in place.writers().await.into_iter().zip(1..) {
+        database.use_writer(writer);
+        let sql = format!("SELECT reason, node_id, at, epoch FROM missed WHERE meter_id = {meter}");
+        database.write(&[sweep(meter)]).await.unwrap();
+        database.write(&[SpoolRecord { at: NINE + 90_000, ..sweep(meter) }]).await.unwrap();
+        assert_eq!(place.sql(&sql).await, ["no-owner|0|2026-11-23 09:01:00.000|2"]);
+        database.write(&[SpoolRecord { epoch: 9, ..miss(meter, NINE, "no-answer") }]).await.unwrap();
+        assert_eq!(place.sql(&sql).await, ["no-answer|1|2026-11-23 09:00:01.500|9"], "{}", writer.name());
+        database.write(&[sweep(meter), miss(meter, NINE, "line-down")]).await.unwrap();
+        assert_eq!(place.sql(&sql).await, ["no-answer|1|2026-11-23 09:00:01.500|9"], "{}", writer.name());
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_file_any_more_is_written_to_in_words() {
+    let Some(place) = Place::settable().await else { return };
+    let mut database = place.migrated().await;
+    database.use_writer(Writer::LoadData);
+    place.sql("SET GLOBAL local_infile = 0").await;
+    let refused = database.write(&[reading(1, NINE, 10)]).await;
+    assert!(matches!(refused, Err(DatabaseError::Retry(_))), "{refused:?}");
+    assert_eq!(database.write(&[reading(1, NINE, 10)]).await.unwrap(), all(1));
+    assert_eq!(place.sql(READINGS).await.len(), 1);
+}
+
+#[tokio::test]
+async fn one_connection_that_fails_costs_and_doubles_nothing_of_what_the_other_wrote() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = place.migrated().await;
+    let batch: Vec<_> = (0..1000).map(|meter| reading(meter, NINE, 1)).collect();
+    let id = database.beside[0].connection_id().await;
+    place.sql(&format!("KILL {id}")).await;
+    let lost = database.write(&batch).await;
+    assert!(matches!(lost, Err(DatabaseError::Lost(_))), "{lost:?}");
+    assert_eq!(place.sql("SELECT COUNT(*), MAX(meter_id) FROM reading").await, ["500|499"], "the other part is there");
+    let mut again = Database::connect(&place.config()).await.unwrap();
+    assert_eq!(again.write(&batch).await.unwrap(), all(1000));
+    assert_eq!(place.sql("SELECT COUNT(*) FROM reading").await, ["1000"]);
 }
 
 #[tokio::test]
@@ -162,7 +251,8 @@ async fn rows_the_server_refuses_are_found_by_halving_and_set_aside_with_its_wor
     assert_eq!((written.rows, written.rejected), (97, vec![7, 40, 73]));
     assert_eq!(place.sql("SELECT COUNT(*), MAX(energy_joule) FROM reading").await, ["97|5"]);
     let rejected = place.sql("SELECT meter_id, error_code, error LIKE '%plausible%' FROM rejected ORDER BY 1").await;
-    assert_eq!(rejected, ["7|4025|1", "40|4025|1", "73|4025|1"]);
+    let code = if place.is_mariadb().await { 4025 } else { 3819 };
+    assert_eq!(rejected, [7, 40, 73].map(|meter| format!("{meter}|{code}|1")));
 }
 
 #[tokio::test]
@@ -172,12 +262,12 @@ async fn a_clock_no_calendar_knows_is_kept_in_words_and_costs_no_reading() {
     let odd = changed(reading(1, NINE, 1), |reading| reading.meter_time = "2026-02-30T25:00:00".to_owned());
     assert_eq!(database.write(&[odd]).await.unwrap(), all(1));
     let row = place.sql("SELECT meter_time IS NULL, extra FROM reading").await;
-    assert_eq!(row, [r#"1|{"meter_time":"2026-02-30T25:00:00"}"#]);
+    assert_eq!(compact(row), [r#"1|{"meter_time":"2026-02-30T25:00:00"}"#]);
 }
 
 #[tokio::test]
 async fn a_batch_larger_than_a_packet_goes_in_several_and_arrives_whole() {
-    let Some(place) = Place::alone().await else { return };
+    let Some(place) = Place::settable().await else { return };
     place.sql("SET GLOBAL max_allowed_packet = 65536").await;
     let mut database = place.migrated().await;
     // Types differ between the first chunk and the next: absent values, then present ones.

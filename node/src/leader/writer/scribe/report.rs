@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::Backlog;
 use crate::clock::wall_now;
 use crate::cluster::board::Board;
-use crate::mysql::{DatabaseError, Written};
+use crate::mysql::{DatabaseError, Writer, Written};
 
 pub(super) struct Report {
     board: Board,
@@ -41,13 +41,14 @@ impl Report {
         self.show(DatabaseStatus { state: state.into(), endpoint, error: text, ..self.status.clone() });
     }
 
-    pub(super) fn back(&mut self, endpoint: &str) {
+    pub(super) fn back(&mut self, endpoint: &str, writer: Writer) {
+        tracing::info!(endpoint, writer = writer.name(), "database takes rows");
         if let Some(since) = self.away_since.take() {
             let seconds = since.elapsed().as_secs();
             self.board.event(format!("database back after {seconds} s; {} records waiting", self.backlog.records()));
         }
-        let (state, endpoint) = (State::Ok.into(), endpoint.to_owned());
-        self.show(DatabaseStatus { state, endpoint, error: String::new(), ..self.status.clone() });
+        let (state, endpoint, writer) = (State::Ok.into(), endpoint.to_owned(), writer.name().to_owned());
+        self.show(DatabaseStatus { state, endpoint, writer, error: String::new(), ..self.status.clone() });
     }
 
     pub(super) fn committed(&mut self, records: Vec<SpoolRecord>, written: &Written) {

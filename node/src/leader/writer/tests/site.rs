@@ -98,8 +98,7 @@ impl Leader {
         let (out, batches) = mpsc::channel(config.mysql.hand_over);
         let backlog = Backlog::default();
         let pullers = Pullers::new(Limits::of(config), out, backlog.clone());
-        let scribe =
-            Scribe::new(config.mysql.clone(), board.clone(), metrics.clone(), backlog, batches, jobs, follow.clone());
+        let scribe = Scribe::new(config, board.clone(), metrics.clone(), backlog, batches, jobs, follow.clone());
         let dial = dialler(follow.clone());
         let until = stop.clone();
         let running = tokio::spawn(async move {

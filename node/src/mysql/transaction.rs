@@ -1,0 +1,117 @@
+//! A part of a batch in one transaction of one connection.
+//!
+//! ```text
+//!   readings     those nothing can stand in the way of, by the fast way; the others: the first one of a slot stays
+//!   marks        of slots that have a reading now: looked up by slot, removed by key
+//!   misses       the first mark of a slot stays, but for one a sweep made
+//!   marks        of these that have a reading: removed
+//! ```
+//!
+//! Promises: readings come before marks in every transaction, so that two writers cannot leave a mark beside a reading: who
+//! makes a mark waits for a reading of its slot that is under way, or keeps it waiting and is seen by it. Looking for
+//! answered marks costs what marks there are in the slots, takes no lock, and is the transaction's first look, so that it
+//! sees what was committed until then. Refuses: trying again.
+
+use std::collections::BTreeSet;
+
+use mysql_async::Value;
+
+use super::DatabaseError;
+use super::rows::{self, Key, RecordRow, civil_moment};
+use super::session::Session;
+use super::statement::{Delete, Insert};
+use super::text::push_literal;
+use super::writer::Writer;
+
+const READINGS: Insert =
+    Insert { table: "reading", columns: rows::READING, on_duplicate: "meter_id = reading.meter_id" };
+/// A sweep's mark (node 0) gives way to a node's own. Assigned from left to right: what is compared has to change last.
+const MARKS: Insert = Insert {
+    table: "missed",
+    columns: rows::MISSED,
+    on_duplicate: "reason = IF(missed.node_id = 0 AND {new:node_id} > 0, {new:reason}, missed.reason), \
+                   detail = IF(missed.node_id = 0 AND {new:node_id} > 0, {new:detail}, missed.detail), \
+                   attempts = IF(missed.node_id = 0 AND {new:node_id} > 0, {new:attempts}, missed.attempts), \
+                   at = IF(missed.node_id = 0 AND {new:node_id} > 0, {new:at}, missed.at), \
+                   line_id = IF(missed.node_id = 0 AND {new:node_id} > 0, {new:line_id}, missed.line_id), \
+                   epoch = IF(missed.node_id = 0 AND {new:node_id} > 0, {new:epoch}, missed.epoch), \
+                   node_id = IF(missed.node_id = 0, {new:node_id}, missed.node_id)",
+};
+const ANSWERED: Delete = Delete { table: "missed", key: &["meter_id", "slot", "kind"], and: "" };
+pub(super) const ANSWERED_BEFORE: Delete = Delete {
+    and: " AND EXISTS (SELECT 1 FROM reading r WHERE r.meter_id = missed.meter_id AND r.slot = missed.slot \
+          AND r.kind = missed.kind)",
+    ..ANSWERED
+};
+/// Slots named in one question.
+const SLOTS_AT_ONCE: usize = 500;
+
+impl Session {
+    /// Commits `rows`, which are in the order of their key, all or none.
+    pub(super) async fn commit(&mut self, rows: &[RecordRow<'_>]) -> Result<(), DatabaseError> {
+        if rows.is_empty() || (self.writer() == Writer::LoadData && self.try_commit(rows, true).await?) {
+            return Ok(());
+        }
+        self.try_commit(rows, false).await.map(drop)
+    }
+
+    /// Whether it was committed; where not `fast`, it always is.
+    async fn try_commit(&mut self, rows: &[RecordRow<'_>], fast: bool) -> Result<bool, DatabaseError> {
+        self.execute("START TRANSACTION").await?;
+        match self.put(rows, fast).await {
+            Ok(false) => self.execute("ROLLBACK").await.map(|()| false),
+            done => self.end_transaction(done.map(drop)).await.map(|()| true),
+        }
+    }
+
+    /// Whether the fast way did nothing but add rows.
+    async fn put(&mut self, rows: &[RecordRow<'_>], fast: bool) -> Result<bool, DatabaseError> {
+        let (misses, readings): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.missed);
+        let (fresh, others): (Vec<_>, Vec<_>) = readings.iter().partition(|row| fast && row.fresh);
+        if !READINGS.load(self, &fresh).await? {
+            return Ok(false);
+        }
+        READINGS.put_rows(self, &others).await?;
+        let answered = self.answered(&readings).await?;
+        ANSWERED.take(self, answered).await?;
+        MARKS.put_rows(self, &misses).await?;
+        ANSWERED_BEFORE.take(self, keys(misses.iter().map(|row| row.key))).await?;
+        Ok(true)
+    }
+
+    /// The keys of marks beside which a reading stands now, in the slots and among the meters of `readings`.
+    async fn answered(&mut self, readings: &[&RecordRow<'_>]) -> Result<Vec<Vec<Value>>, DatabaseError> {
+        let [Some(first), Some(last)] = [readings.first(), readings.last()] else { return Ok(Vec::new()) };
+        let meters = (first.key.meter, last.key.meter);
+        let slots: BTreeSet<_> = readings.iter().map(|row| row.key.slot).collect();
+        let slots: Vec<_> = slots.into_iter().collect();
+        let mut answered = Vec::new();
+        for slots in slots.chunks(SLOTS_AT_ONCE) {
+            let found = self.ask(question(slots, meters)).await?;
+            let key = |row: mysql_async::Row| mysql_async::from_row_opt::<(u64, u64, u8)>(row).ok();
+            answered.extend(found.into_iter().filter_map(key).map(|(meter, slot, kind)| Key { meter, slot, kind }));
+        }
+        Ok(keys(answered.into_iter()))
+    }
+}
+
+fn question(slots: &[u64], (first, last): (u64, u64)) -> String {
+    let mut list = Vec::new();
+    for slot in slots.iter().filter_map(|slot| civil_moment("slot", *slot).ok()) {
+        push_literal(&mut list, rows::Cell::Moment(slot));
+        list.push(b',');
+    }
+    list.pop();
+    let list = String::from_utf8_lossy(&list);
+    format!(
+        "SELECT STRAIGHT_JOIN m.meter_id, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', m.slot) DIV 1000, m.kind \
+         FROM missed m FORCE INDEX (by_slot) \
+         JOIN reading r ON r.meter_id = m.meter_id AND r.slot = m.slot AND r.kind = m.kind \
+         WHERE m.slot IN ({list}) AND m.meter_id BETWEEN {first} AND {last}"
+    )
+}
+
+// A key that is in a row was a moment before: it is one again.
+fn keys(keys: impl Iterator<Item = Key>) -> Vec<Vec<Value>> {
+    keys.filter_map(|key| key.values().ok()).collect()
+}
