@@ -143,6 +143,28 @@ fn an_old_spool_is_a_warning_and_a_young_one_is_not() {
     assert!(!critical && what.contains("40 records wait in the spool of node 2 (b), the oldest for 61 s"), "{what}");
 }
 
+fn with_ledger(ledger: api::LedgerStatus) -> LeaderViewReply {
+    LeaderViewReply { ledger: Some(ledger), ..view() }
+}
+
+#[test]
+fn a_closed_slot_that_is_not_accounted_for_is_critical() {
+    let ledger = api::LedgerStatus { horizon: NOW.0, unaccounted: 3, ..Default::default() };
+    let (critical, what) = only(sound(), &with_ledger(ledger));
+    assert!(critical && what.starts_with("3 closed slots"), "{what}");
+}
+
+#[test]
+fn a_horizon_far_back_is_a_warning_that_names_who_holds_it() {
+    let at =
+        |lag_s: u64| with_ledger(api::LedgerStatus { horizon: NOW.0 - lag_s * 1000, held_by: 2, ..Default::default() });
+    assert!(problems(sound(), &at(900)).is_empty());
+    let (critical, what) = only(sound(), &at(901));
+    assert!(!critical && what.contains("901 s ago") && what.contains("node 2"), "{what}");
+    let error = api::LedgerStatus { error: "zone \"X\" is not known".to_owned(), ..Default::default() };
+    assert!(only(sound(), &with_ledger(error)).1.contains("zone \"X\""));
+}
+
 #[test]
 fn orphans_say_which_label_nobody_carries_and_are_told_once_for_all() {
     let mut state = sound();
