@@ -141,6 +141,10 @@ settings!(
         /// How often the writer looks whether partitions have to be made.
         #[serde(with = "humantime_serde")]
         partitions_every: Duration = Duration::from_secs(3600),
+        /// Rows that an export asks for at once.
+        export_page_rows: usize = 5_000,
+        /// Meters that an export of some names in one question, at most.
+        export_meters: usize = 1_000,
     }
 );
 
@@ -431,6 +435,17 @@ settings!(
         /// For one call, at most.
         #[serde(with = "humantime_serde")]
         call_timeout: Duration = Duration::from_secs(30),
+        /// Exports on this node at once, at most; each has a connection to the database.
+        exports: usize = 2,
+        /// Rows in one part of an export, at most.
+        export_part_rows: usize = 1_000,
+        /// Bytes in one part of an export, at most.
+        export_part_bytes: ByteSize = ByteSize::kib(512),
+        /// Parts kept for whoever takes them more slowly than the database gives them; with that many it rests.
+        export_queue: usize = 4,
+        /// How long that may last before the export is ended.
+        #[serde(with = "humantime_serde")]
+        export_patience: Duration = Duration::from_secs(5 * 60),
     }
 );
 
@@ -571,6 +586,11 @@ impl Config {
             ("admin.import_rows", self.admin.import_rows),
             ("admin.watch_queue", self.admin.watch_queue),
             ("admin.watchers", self.admin.watchers),
+            ("admin.exports", self.admin.exports),
+            ("admin.export_part_rows", self.admin.export_part_rows),
+            ("admin.export_queue", self.admin.export_queue),
+            ("mysql.export_page_rows", self.mysql.export_page_rows),
+            ("mysql.export_meters", self.mysql.export_meters),
             ("admin.status_per_second", self.admin.status_per_second as usize),
             ("assigner.moves_per_entry", self.assigner.moves_per_entry),
             ("polling.attempts_per_slot", self.polling.attempts_per_slot as usize),

@@ -3,6 +3,7 @@
 //! ```text
 //!   Watch on the leader:   board.commits --> the watcher
 //!   Watch elsewhere:       the leader's Watch --> the watcher        (one hop, never two)
+//!   Export:                see `exports`
 //! ```
 //!
 //! Promises: a watcher sees each commit once, in order, and is told when it missed some. Refuses: hiding a change of
@@ -28,6 +29,15 @@ use crate::mysql::{DatabaseError, ReadingQuery};
 #[tonic::async_trait]
 impl Readings for Admin {
     type WatchStream = Watch<api::Reading>;
+    type ExportStream = Watch<api::ExportPart>;
+
+    async fn export(
+        &self,
+        request: Request<api::ExportReadingsRequest>,
+    ) -> Result<Response<Self::ExportStream>, Status> {
+        authorize(&request, Rpc::ReadingsExport)?;
+        self.within(self.begin_export(request.into_inner())).await
+    }
 
     async fn list(
         &self,
@@ -73,7 +83,7 @@ fn query(asked: api::ListReadingsRequest, limit: u32) -> Result<ReadingQuery, St
 
 /// Why the database shows nothing; its errors name themselves.
 #[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
-fn no_rows(error: DatabaseError) -> Status {
+pub(super) fn no_rows(error: DatabaseError) -> Status {
     match error {
         DatabaseError::Refused { .. } => Status::failed_precondition(error.to_string()),
         _ => Status::unavailable(error.to_string()),

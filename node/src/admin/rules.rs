@@ -64,6 +64,8 @@ pub enum Rpc {
     ReadingsList,
     /// Readings.Watch
     ReadingsWatch,
+    /// Readings.Export
+    ReadingsExport,
     /// Commands.Submit
     CommandsSubmit,
     /// Commands.Get
@@ -83,7 +85,7 @@ impl Rpc {
             Self::ClusterStatus | Self::ClusterWatchStatus => Role::Viewer,
             Self::LinesList | Self::LinesGet | Self::LinesWatch => Role::Viewer,
             Self::MetersList | Self::MetersGet => Role::Viewer,
-            Self::ReadingsList | Self::ReadingsWatch => Role::Viewer,
+            Self::ReadingsList | Self::ReadingsWatch | Self::ReadingsExport => Role::Viewer,
             Self::CommandsGet | Self::CommandsList | Self::CommandsWatch => Role::Viewer,
             Self::CommandsSubmit | Self::CommandsCancel => Role::Operator,
             Self::LinesTrace => Role::Operator,

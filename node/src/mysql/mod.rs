@@ -6,12 +6,14 @@
 //!     migrate      tables as this release wants them     partitions  days made ahead
 //!     rows, write  records into rows, once               project, history
 //!   Reader     what the console lists: a connection of its own
+//!   Export     everything of a span, page after page: a connection of its own
 //! ```
 //!
 //! Promises: every await ends within a limit from the configuration; a write may be repeated and changes nothing the
 //! second time; no value is ever clamped; passwords are never shown. Refuses: pools, and deciding when to try again.
 
 mod classify;
+mod export;
 mod history;
 mod migrate;
 mod partitions;
@@ -27,6 +29,7 @@ mod tests;
 mod write;
 
 pub use classify::{DatabaseError, Fault};
+pub use export::{Export, ExportQuery, ExportedRow};
 pub use history::CommandRow;
 pub use project::Projection;
 pub use read::{Reader, ReadingQuery, ReadingRow};

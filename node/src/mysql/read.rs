@@ -65,14 +65,21 @@ pub struct Reader {
     session: Arc<Mutex<Option<Session>>>,
 }
 
-const MILLIS: &str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {column}) DIV 1000";
+pub(super) const MILLIS: &str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {column}) DIV 1000";
 const READING: &str = "t.energy_joule, t.cooling_energy_joule, t.volume_millilitre, t.power_milliwatt, \
     t.flow_millilitre_per_hour, t.supply_milli_celsius, t.return_milli_celsius, t.difference_millikelvin, \
-    t.operating_seconds, t.on_seconds, t.error_flags, \
-    COALESCE(DATE_FORMAT(t.meter_time, '%Y-%m-%dT%H:%i:%s'), JSON_UNQUOTE(JSON_EXTRACT(t.extra, '$.meter_time'))) \
-    AS meter_time, t.valve, t.quality, t.raw";
+    t.operating_seconds, t.on_seconds, t.error_flags, {meter_time} AS meter_time, t.valve, t.quality, t.raw";
+
+/// The meter's own clock as it gave it: one that shows no time there is is kept in `extra`.
+pub(super) const METER_TIME: &str =
+    "COALESCE(DATE_FORMAT(t.meter_time, '%Y-%m-%dT%H:%i:%s'), JSON_UNQUOTE(JSON_EXTRACT(t.extra, '$.meter_time')))";
 
 impl Reader {
+    /// The settings it connects by.
+    pub(super) fn settings(&self) -> Arc<config::Mysql> {
+        Arc::clone(&self.config)
+    }
+
     /// A reader that connects with its first question.
     pub fn new(config: config::Mysql) -> Self {
         Self { config: Arc::new(config), session: Arc::default() }
@@ -95,7 +102,7 @@ impl Reader {
 }
 
 async fn list(session: &mut Session, query: &ReadingQuery) -> Result<Vec<ReadingRow>, DatabaseError> {
-    let readings = ask(session, query, "reading", "t.read_at", READING).await?;
+    let readings = ask(session, query, "reading", "t.read_at", &READING.replace("{meter_time}", METER_TIME)).await?;
     let misses = ask(session, query, "missed", "t.at", "t.reason, t.detail").await?;
     let wrong = |column: &str| DatabaseError::Refused {
         fault: Fault {

@@ -4,6 +4,7 @@
 //! those the messages' own comments name. Refuses: asking the cluster anything.
 
 mod commands;
+mod exports;
 mod lines;
 mod meters;
 mod readings;
@@ -18,6 +19,7 @@ use crate::cluster::ProposeError;
 use crate::config;
 
 pub use commands::{command, gone, queued};
+pub use exports::exported;
 pub use lines::{line, line_spec};
 pub use meters::{meter, meter_spec};
 pub use readings::{committed, stored};

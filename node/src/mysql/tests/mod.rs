@@ -2,6 +2,7 @@
 
 mod classes;
 mod connecting;
+mod exporting;
 mod listing;
 mod migrating;
 mod projecting;
