@@ -8,6 +8,7 @@ mod command;
 mod confirm;
 mod decode;
 mod demo;
+mod export;
 mod failure;
 #[cfg(test)]
 mod fake;
@@ -97,7 +98,7 @@ enum Command {
     /// The meters: import, list, show, remove, enable, disable.
     #[command(subcommand)]
     Meter(meter::Command),
-    /// The readings: list, watch.
+    /// The readings: list, watch, export.
     #[command(subcommand)]
     Reading(reading::Command),
     /// What is asked of meters: submit, show, list, cancel, watch.

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 use protocol::api::admin as api;
 
 use super::client::Session;
+use super::export;
 use super::failure::Failure;
 use super::format::{moment, value};
 use super::json;
@@ -36,6 +37,9 @@ pub enum Command {
         #[arg(default_value = "", hide_default_value = true)]
         meter: String,
     },
+    /// Writes readings from the database to a file: CSV, XLSX or Parquet.
+    #[command(after_long_help = export::AFTER_HELP)]
+    Export(export::Args),
 }
 
 /// Carries it out.
@@ -55,11 +59,12 @@ pub async fn run(command: Command, session: &Session, out: Out) -> Result<(), Fa
             }
             Ok(())
         }
+        Command::Export(args) => export::run(args, session).await,
     }
 }
 
 /// A moment as people write it, Unix ms.
-fn moment_ms(text: &str) -> Result<u64, String> {
+pub(super) fn moment_ms(text: &str) -> Result<u64, String> {
     let wrong = || "write 2026-01-31, 2026-01-31T06:00:00Z, or a time ago such as 2h".to_owned();
     let stamp = text
         .parse::<Timestamp>()
