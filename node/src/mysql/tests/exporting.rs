@@ -1,12 +1,22 @@
 use super::{NINE, QUARTER, miss, reading};
 use crate::config;
 use crate::mysql::testing::Place;
-use crate::mysql::{DatabaseError, ExportQuery, ExportedRow, Reader};
+use crate::mysql::{Database, DatabaseError, ExportQuery, ExportedRow, Reader};
 use protocol::api::peer::SpoolRecord;
 use protocol::api::peer::spool_record::Content;
-use raft_store::state::UnixMillis;
 
 const DAY: u64 = 24 * 3_600_000;
+
+/// The tables, cut between the two days of [`records`].
+async fn cut_by_day(place: &Place) -> Database {
+    let database = place.migrated().await;
+    for table in ["reading", "missed"] {
+        let days =
+            "PARTITION p20261123 VALUES LESS THAN ('2026-11-24'), PARTITION p_future VALUES LESS THAN (MAXVALUE)";
+        place.sql(&format!("ALTER TABLE {table} PARTITION BY RANGE COLUMNS (slot) ({days})")).await;
+    }
+    database
+}
 
 fn everything() -> ExportQuery {
     ExportQuery { missed: true, registered: 3, ..ExportQuery::default() }
@@ -43,8 +53,7 @@ fn records() -> Vec<SpoolRecord> {
 #[tokio::test]
 async fn whatever_the_page_every_row_comes_once_by_day_meter_and_slot() {
     let Some(place) = Place::shared().await else { return };
-    let mut database = place.migrated().await;
-    database.make_partitions(UnixMillis(NINE)).await.unwrap();
+    let mut database = cut_by_day(&place).await;
     let records = records();
     database.write(&records).await.unwrap();
     let first = NINE - NINE % DAY;
@@ -71,8 +80,7 @@ async fn whatever_the_page_every_row_comes_once_by_day_meter_and_slot() {
 #[tokio::test]
 async fn only_the_meters_and_slots_that_are_asked_for_are_exported() {
     let Some(place) = Place::shared().await else { return };
-    let mut database = place.migrated().await;
-    database.make_partitions(UnixMillis(NINE)).await.unwrap();
+    let mut database = cut_by_day(&place).await;
     database.write(&records()).await.unwrap();
     let span = |from, to| ExportQuery { from: Some(from), to: Some(to), ..everything() };
     let slots: Vec<_> = exported(&place, 2, span(NINE + QUARTER, NINE + 3 * QUARTER)).await;
