@@ -194,6 +194,10 @@ settings!(
         rollup_settle: Duration = Duration::from_secs(60),
         /// Meters rolled up in one transaction, at most.
         rollup_meters: usize = 500,
+        /// Rows that an export asks for at once.
+        export_page_rows: usize = 5_000,
+        /// Meters that an export of some names in one question, at most.
+        export_meters: usize = 1_000,
     }
 );
 
@@ -491,6 +495,17 @@ settings!(
         /// For one call, at most.
         #[serde(with = "humantime_serde")]
         call_timeout: Duration = Duration::from_secs(30),
+        /// Exports on this node at once, at most; each has a connection to the database.
+        exports: usize = 2,
+        /// Rows in one part of an export, at most.
+        export_part_rows: usize = 1_000,
+        /// Bytes in one part of an export, at most.
+        export_part_bytes: ByteSize = ByteSize::kib(512),
+        /// Parts kept for whoever takes them more slowly than the database gives them; with that many it rests.
+        export_queue: usize = 4,
+        /// How long that may last before the export is ended.
+        #[serde(with = "humantime_serde")]
+        export_patience: Duration = Duration::from_secs(5 * 60),
     }
 );
 
@@ -743,6 +758,11 @@ impl Config {
             ("admin.policies", self.admin.policies),
             ("admin.watch_queue", self.admin.watch_queue),
             ("admin.watchers", self.admin.watchers),
+            ("admin.exports", self.admin.exports),
+            ("admin.export_part_rows", self.admin.export_part_rows),
+            ("admin.export_queue", self.admin.export_queue),
+            ("mysql.export_page_rows", self.mysql.export_page_rows),
+            ("mysql.export_meters", self.mysql.export_meters),
             ("admin.status_per_second", self.admin.status_per_second as usize),
             ("assigner.moves_per_entry", self.assigner.moves_per_entry),
             ("polling.attempts_per_slot", self.polling.attempts_per_slot as usize),

@@ -12,6 +12,7 @@
 mod cluster;
 mod commands;
 mod convert;
+mod exports;
 mod ledger;
 mod lines;
 mod loads;
@@ -42,7 +43,7 @@ use protocol::api::admin::plant_server::PlantServer;
 use protocol::api::admin::readings_server::ReadingsServer;
 use protocol::profile::Catalogue;
 use raft_store::state::{Entry, Reply};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Response, Status};
@@ -64,6 +65,7 @@ pub struct Admin {
     metrics: Metrics,
     stop: CancellationToken,
     watchers: Arc<Semaphore>,
+    exports: Arc<Semaphore>,
     /// What each line is asked, as of the state looked at last.
     book: Arc<Mutex<Book>>,
 }
@@ -82,7 +84,8 @@ impl Admin {
         let watchers = Arc::new(Semaphore::new(config.admin.watchers));
         let book = Arc::new(Mutex::new(Book::new((&config.polling).into(), measured)));
         let accounts = Accounts::new(&config.mysql, &config.ledger);
-        Self { cluster, reader, accounts, catalogue, config, metrics, stop, watchers, book }
+        let exports = Arc::new(Semaphore::new(config.admin.exports));
+        Self { cluster, reader, accounts, catalogue, config, metrics, stop, watchers, exports, book }
     }
 
     /// All services of the console.
@@ -129,10 +132,26 @@ impl Admin {
         let place = Arc::clone(&self.watchers).try_acquire_owned().map_err(|_| {
             Status::resource_exhausted(format!("{most} watchers are served already (admin.watchers): try another node"))
         })?;
-        let (feed, watch) = watching::pair(self.config.admin.watch_queue, self.config.admin.watch_patience, place);
+        let patience = watching::Patience { limit: self.config.admin.watch_patience, setting: "admin.watch_patience" };
+        Ok(self.feed(place, self.config.admin.watch_queue, patience, task))
+    }
+
+    /// The stream of whoever has `place`, fed by `task`.
+    fn feed<T, F>(
+        &self,
+        place: OwnedSemaphorePermit,
+        room: usize,
+        patience: watching::Patience,
+        task: impl FnOnce(Arc<watching::Feed<T>>) -> F,
+    ) -> watching::Watch<T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<(), Status>> + Send + 'static,
+    {
+        let (feed, watch) = watching::pair(room, patience, place);
         let feed = Arc::new(feed);
         tokio::spawn(drive(Arc::clone(&feed), task(feed), self.stop.clone()));
-        Ok(watch)
+        watch
     }
 }
 
@@ -144,7 +163,7 @@ async fn drive<T>(
 ) {
     tokio::select! {
         () = feed.closed() => {}
-        () = stop.cancelled() => feed.end(Status::unavailable("this node is stopping: watch another one")),
+        () = stop.cancelled() => feed.end(Status::unavailable("this node is stopping: ask another one")),
         end = task => if let Err(status) = end { feed.end(status) },
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //!   Watch on the leader:   board.commits --> the watcher
 //!   Watch elsewhere:       the leader's Watch --> the watcher        (one hop, never two)
+//!   Export:                see `exports`
 //! ```
 //!
 //! Promises: a watcher sees each commit once, in order, and is told when it missed some. Refuses: hiding a change of
@@ -28,6 +29,15 @@ use crate::mysql::{DatabaseError, ReadingQuery};
 #[tonic::async_trait]
 impl Readings for Admin {
     type WatchStream = Watch<api::Reading>;
+    type ExportStream = Watch<api::ExportPart>;
+
+    async fn export(
+        &self,
+        request: Request<api::ExportReadingsRequest>,
+    ) -> Result<Response<Self::ExportStream>, Status> {
+        authorize(&request, Rpc::ReadingsExport)?;
+        self.within(self.begin_export(request.into_inner())).await
+    }
 
     async fn list(
         &self,

@@ -76,6 +76,8 @@ pub enum Rpc {
     ReadingsList,
     /// Readings.Watch
     ReadingsWatch,
+    /// Readings.Export
+    ReadingsExport,
     /// Ledger.Summary
     LedgerSummary,
     /// Ledger.Unread
@@ -100,7 +102,7 @@ impl Rpc {
             Self::LinesList | Self::LinesGet | Self::LinesWatch => Role::Viewer,
             Self::MetersList | Self::MetersGet => Role::Viewer,
             Self::PlantGetCalendar | Self::PlantListPolicies | Self::PlantUpcoming => Role::Viewer,
-            Self::ReadingsList | Self::ReadingsWatch => Role::Viewer,
+            Self::ReadingsList | Self::ReadingsWatch | Self::ReadingsExport => Role::Viewer,
             Self::LedgerSummary | Self::LedgerUnread => Role::Viewer,
             Self::CommandsGet | Self::CommandsList | Self::CommandsWatch => Role::Viewer,
             Self::CommandsSubmit | Self::CommandsCancel => Role::Operator,

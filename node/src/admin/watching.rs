@@ -3,7 +3,7 @@
 //! ```text
 //!   a task of its own --> Feed::send --> [ queue, admin.watch_queue ] --> Watch --> the console
 //!                            |
-//!                            +-- full for longer than admin.watch_patience: cut off, RESOURCE_EXHAUSTED
+//!                            +-- full for longer than its patience, admin.watch_patience: cut off, RESOURCE_EXHAUSTED
 //! ```
 //!
 //! Promises: a watcher that does not keep up is cut off in words and holds nothing afterwards; the last word of a
@@ -32,7 +32,16 @@ pub struct Watch<T> {
 pub struct Feed<T> {
     queue: mpsc::Sender<T>,
     end: Arc<OnceLock<Status>>,
-    patience: Duration,
+    patience: Patience,
+}
+
+/// How long a full queue waits for its watcher.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// That long.
+    pub limit: Duration,
+    /// The setting that says so.
+    pub setting: &'static str,
 }
 
 /// The watcher is gone, or was cut off: stop feeding.
@@ -40,7 +49,7 @@ pub struct Feed<T> {
 pub struct Gone;
 
 /// Both ends of a stream that keeps at most `room` items for its watcher.
-pub fn pair<T>(room: usize, patience: Duration, place: OwnedSemaphorePermit) -> (Feed<T>, Watch<T>) {
+pub fn pair<T>(room: usize, patience: Patience, place: OwnedSemaphorePermit) -> (Feed<T>, Watch<T>) {
     let (sender, receiver) = mpsc::channel(room);
     let end = Arc::new(OnceLock::new());
     let feed = Feed { queue: sender, end: Arc::clone(&end), patience };
@@ -50,12 +59,12 @@ pub fn pair<T>(room: usize, patience: Duration, place: OwnedSemaphorePermit) -> 
 impl<T> Feed<T> {
     /// Hands `item` to the watcher.
     pub async fn send(&self, item: T) -> Result<(), Gone> {
-        match self.queue.send_timeout(item, self.patience).await {
+        match self.queue.send_timeout(item, self.patience.limit).await {
             Ok(()) => Ok(()),
             Err(mpsc::error::SendTimeoutError::Closed(_)) => Err(Gone),
             Err(mpsc::error::SendTimeoutError::Timeout(_)) => {
-                let text =
-                    format!("the watcher took nothing for {:?} (admin.watch_patience): watch again", self.patience);
+                let Patience { limit, setting } = self.patience;
+                let text = format!("the watcher took nothing for {limit:?} ({setting}): ask again");
                 self.end(Status::resource_exhausted(text));
                 Err(Gone)
             }
@@ -99,7 +108,8 @@ mod tests {
     fn fresh(room: usize) -> (Feed<u32>, Watch<u32>, Arc<Semaphore>) {
         let places = Arc::new(Semaphore::new(1));
         let place = Arc::clone(&places).try_acquire_owned().expect("one place");
-        let (feed, watch) = pair(room, Duration::from_millis(20), place);
+        let (feed, watch) =
+            pair(room, Patience { limit: Duration::from_millis(20), setting: "admin.watch_patience" }, place);
         (feed, watch, places)
     }
 

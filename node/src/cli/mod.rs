@@ -10,6 +10,7 @@ mod command;
 mod confirm;
 mod decode;
 mod demo;
+mod export;
 mod failure;
 #[cfg(test)]
 mod fake;
@@ -107,7 +108,7 @@ enum Command {
     /// The plant's time zone and heating seasons: show, set.
     #[command(subcommand)]
     Calendar(calendar::Command),
-    /// The readings: list, watch.
+    /// The readings: list, watch, export.
     #[command(subcommand)]
     Reading(reading::Command),
     /// What was due and what became of it: success rates by region, line, hour .., and who was not read.

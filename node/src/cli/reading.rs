@@ -8,6 +8,7 @@ use protocol::api::admin as api;
 use protocol::meter::Quality;
 
 use super::client::Session;
+use super::export;
 use super::failure::Failure;
 use super::format::{moment, value};
 use super::json;
@@ -47,6 +48,9 @@ pub enum Command {
         #[arg(default_value = "", hide_default_value = true)]
         meter: String,
     },
+    /// Writes readings from the database to a file: CSV, XLSX or Parquet.
+    #[command(after_long_help = export::AFTER_HELP)]
+    Export(export::Args),
 }
 
 /// Carries it out.
@@ -67,6 +71,7 @@ pub async fn run(command: Command, session: &Session, out: Out) -> Result<(), Fa
             }
             Ok(())
         }
+        Command::Export(args) => export::run(args, session).await,
     }
 }
 

@@ -11,6 +11,7 @@
 //!   Reader     what the console lists: a connection of its own
 //!   Ledger     what was due and what became of it, carried on by the leader: a connection of its own
 //!   Accounts   what the console asks the ledger: a connection of its own
+//!   Export     everything of a span, page after page: a connection of its own
 //! ```
 //!
 //! Promises: every await ends within a limit from the configuration; a write may be repeated and changes nothing the
@@ -18,6 +19,7 @@
 
 mod accounts;
 mod classify;
+mod export;
 mod history;
 mod ledger;
 mod migrate;
@@ -42,6 +44,7 @@ mod writer;
 
 pub use accounts::{Accounts, Counts, GROUPS, Group, Span, UnreadRow};
 pub use classify::{DatabaseError, Fault};
+pub use export::{Export, ExportQuery, ExportedRow};
 pub use history::CommandRow;
 pub use ledger::{Book, Bounds, DutyRow, Ledger, LedgerError, Made, ScheduleRow, SlotRow};
 pub use newest::Last;

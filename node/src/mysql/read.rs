@@ -71,15 +71,22 @@ pub struct Reader {
     session: Arc<Mutex<Option<Session>>>,
 }
 
-const MILLIS: &str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {column}) DIV 1000";
+pub(super) const MILLIS: &str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {column}) DIV 1000";
 const READING: &str = "t.energy_joule, t.cooling_energy_joule, t.volume_millilitre, t.power_milliwatt, \
     t.flow_millilitre_per_hour, t.supply_milli_celsius, t.return_milli_celsius, t.difference_millikelvin, \
-    t.operating_seconds, t.on_seconds, t.error_flags, \
-    COALESCE(DATE_FORMAT(t.meter_time, '%Y-%m-%dT%H:%i:%s'), JSON_UNQUOTE(JSON_EXTRACT(t.extra, '$.meter_time'))) \
-    AS meter_time, t.valve, t.quality, t.raw, t.identity";
+    t.operating_seconds, t.on_seconds, t.error_flags, {meter_time} AS meter_time, t.valve, t.quality, t.raw, t.identity";
 const MISS: &str = "t.reason, t.detail, t.raw, t.identity";
 
+/// The meter's own clock as it gave it: one that shows no time there is is kept in `extra`.
+pub(super) const METER_TIME: &str =
+    "COALESCE(DATE_FORMAT(t.meter_time, '%Y-%m-%dT%H:%i:%s'), JSON_UNQUOTE(JSON_EXTRACT(t.extra, '$.meter_time')))";
+
 impl Reader {
+    /// The settings it connects by.
+    pub(super) fn settings(&self) -> Arc<config::Mysql> {
+        Arc::clone(&self.config)
+    }
+
     /// A reader that connects with its first question.
     pub fn new(config: config::Mysql) -> Self {
         Self { config: Arc::new(config), session: Arc::default() }
@@ -103,7 +110,8 @@ impl Reader {
 
 async fn list(session: &mut Session, query: &ReadingQuery) -> Result<Vec<ReadingRow>, DatabaseError> {
     let marked = query.marks.map(|marks| format!(" AND t.quality & {} <> 0", marks.0)).unwrap_or_default();
-    let readings = ask(session, query, ["reading", "t.read_at", READING, &marked]).await?;
+    let readings =
+        ask(session, query, ["reading", "t.read_at", &READING.replace("{meter_time}", METER_TIME), &marked]).await?;
     let kept = if query.marks.is_some() { " AND t.raw IS NOT NULL" } else { "" };
     let misses = match (query.marks, query.kept) {
         (Some(_), false) => Vec::new(),

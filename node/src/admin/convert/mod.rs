@@ -4,6 +4,7 @@
 //! those the messages' own comments name. Refuses: asking the cluster anything.
 
 mod commands;
+mod exports;
 mod lines;
 mod meters;
 mod plant;
@@ -19,6 +20,7 @@ use crate::cluster::ProposeError;
 use crate::config;
 
 pub use commands::{command, gone, queued};
+pub use exports::exported;
 pub use lines::{line, line_row};
 pub use meters::{meter, meter_row};
 pub use plant::{calendar, calendar_message, policy, policy_message, schedule_by, selector, slot};

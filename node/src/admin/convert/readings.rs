@@ -67,7 +67,7 @@ fn reason(miss: &SpooledMiss) -> String {
 }
 
 /// The kinds of spool records and of the table's column are the same numbers.
-fn kind(number: i32) -> &'static str {
+pub(super) fn kind(number: i32) -> &'static str {
     match Kind::try_from(number) {
         Ok(Kind::Scheduled) => "scheduled",
         Ok(Kind::OnDemand) => "on-demand",
@@ -76,7 +76,7 @@ fn kind(number: i32) -> &'static str {
 }
 
 /// The numbers of valves in spool records and in the table's column; 0 is none.
-const fn valve(number: u32) -> &'static str {
+pub(super) const fn valve(number: u32) -> &'static str {
     match number {
         1 => ValveState::Open.name(),
         2 => ValveState::Closed.name(),
@@ -86,7 +86,7 @@ const fn valve(number: u32) -> &'static str {
 }
 
 /// A meter that is no more is shown by its id.
-fn named(name: String, id: u64) -> String {
+pub(super) fn named(name: String, id: u64) -> String {
     if name.is_empty() { format!("#{id}") } else { name }
 }
 

@@ -5,6 +5,7 @@ mod asking;
 mod classes;
 mod connecting;
 mod encrypted;
+mod exporting;
 mod latest;
 mod listing;
 mod migrating;
