@@ -63,7 +63,9 @@ pub enum SpoolError {
         limit: u64,
     },
     /// A write failed, now or earlier; nothing is accepted any more.
-    #[error("spool {path} is broken: {cause}: the node has to be restarted once its disk is sound")]
+    #[error(
+        "spool {path} is broken: {cause}: see that its disk has room and is sound, then start the node again: what was accepted is kept"
+    )]
     Broken {
         /// The file.
         path: PathBuf,
@@ -235,6 +237,11 @@ impl Spool {
                 std::future::pending::<()>().await;
             }
         }
+    }
+
+    /// Whether a write failed: nothing is accepted and nothing forgotten any more.
+    pub fn is_broken(&self) -> bool {
+        self.failure.borrow().is_some()
     }
 
     /// Ends the spool after what waits is durable, and releases its file. Other handles find it closed.
