@@ -46,8 +46,9 @@ async fn near_the_bound_a_read_that_a_person_asks_for_ends_with_the_reason_and_p
     assert_eq!(rig.metrics.report().spool_level, Level::Near.number());
     assert_eq!(rig.metrics.report().slots_passed_over, 0);
     rig.spool.acknowledge(rig.spool.id(), 1).await.unwrap();
-    let command = rig.town.submit(meter, Action::ReadNow, 600_000);
-    assert!(matches!(rig.town.outcome(command).await, Outcome::Verified(_)));
+    let command = rig.town.submit(meter, Action::ReadNow, 600_001);
+    let outcome = rig.town.outcome(command).await;
+    assert!(matches!(outcome, Outcome::Verified(_)), "{outcome:?}");
 }
 
 #[tokio::test]
