@@ -6,6 +6,7 @@
 
 mod dialin;
 mod sanity;
+mod spool;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use dialin::DialIn;
 pub use sanity::Sanity;
+pub use spool::WhenFull;
 
 /// A node's settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -414,8 +416,23 @@ settings!(
 settings!(
     /// The outbox of this node.
     Spool {
-        /// At this size the node stops accepting readings.
+        /// What the records in it may come to; what happens on the way there says `spool.when_full`.
         max_bytes: ByteSize = ByteSize::gib(64),
+        /// How long its oldest record may wait; it counts like the bytes, and the worse of the two decides.
+        #[serde(with = "humantime_serde")]
+        max_age: Duration = Duration::from_secs(30 * 24 * 3600),
+        /// What happens near the bounds: `slow-down`, or `stop` (full rate up to the bound, there lines wait).
+        when_full: WhenFull = WhenFull::SlowDown,
+        /// From here on reads that people ask for end unread, percent of the bound.
+        pressure_percent: u32 = 70,
+        /// From here on meters are read at a reduced rate, percent of the bound.
+        slow_percent: u32 = 85,
+        /// At the reduced rate each meter is read in one of so many slots.
+        slow_every: u32 = 4,
+        /// A step is left once the spool is so far below where it begins, percent of the bound.
+        relief_percent: u32 = 5,
+        /// Of `spool.max_bytes` this much takes marks of missed slots and no readings, percent.
+        reserve_percent: u32 = 5,
         /// Records in one durable commit, at most.
         batch_records: usize = 256,
         /// Records waiting to be made durable, at most; more wait in turn.
@@ -710,6 +727,9 @@ impl Config {
             return Some(wrong);
         }
         if let Some(wrong) = self.sanity.contradiction() {
+            return Some(wrong);
+        }
+        if let Some(wrong) = self.spool.contradiction() {
             return Some(wrong);
         }
         if self.membership.voters.is_multiple_of(2) {

@@ -223,9 +223,17 @@ impl Node {
     async fn until(&self, stop: CancellationToken) -> Result<(), DaemonError> {
         tokio::select! {
             () = stop.cancelled() => Ok(()),
-            reason = self.consensus.failed() => Err(DaemonError::Failed { part: "the consensus", reason }),
+            reason = self.consensus.failed() => Err(DaemonError::Failed { part: "the consensus", reason: self.with_remedy(&reason) }),
             reason = self.memory.spool.failed() => Err(DaemonError::Failed { part: "the spool", reason: reason.to_string() }),
         }
+    }
+
+    /// Why the consensus stopped: mostly it could not write.
+    fn with_remedy(&self, reason: &str) -> String {
+        let dir = self.memory.config.node.data_dir.display();
+        format!(
+            "{reason}: see that the disk of {dir} has room and is sound, then start the node again: what was agreed is kept"
+        )
     }
 
     async fn stop(self) {
@@ -266,6 +274,9 @@ async fn listen_for_units(config: &Config, units: &Directory) -> Result<Vec<List
 
 /// Lets the leader empty this node's spool; what stays is delivered after the next start.
 async fn drain(spool: &Spool) {
+    if spool.is_broken() {
+        return;
+    }
     let emptied = timeout(DRAIN_LIMIT, async {
         while spool.pressure().records > 0 {
             tokio::time::sleep(DRAIN_LOOK).await;

@@ -26,6 +26,10 @@ struct Numbers {
     spool_records: Gauge,
     spool_bytes: Gauge,
     oldest_spooled_at: Gauge,
+    spool_max_bytes: Gauge,
+    spool_percent: Gauge,
+    spool_level: Gauge,
+    slots_passed_over: Counter,
     lines_open: Gauge,
     lines_down: Gauge,
     lines_overloaded: Gauge,
@@ -69,6 +73,19 @@ impl Metrics {
         self.numbers.spool_records.set(signed(records));
         self.numbers.spool_bytes.set(signed(bytes));
         self.numbers.oldest_spooled_at.set(signed(oldest_at));
+    }
+
+    /// What the spool may hold, how full it is and what is still accepted (0 everything .. 3 marks of missed slots only).
+    pub fn spool_pressed(&self, max_bytes: u64, percent: u64, level: u32) {
+        let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        self.numbers.spool_max_bytes.set(signed(max_bytes));
+        self.numbers.spool_percent.set(signed(percent));
+        self.numbers.spool_level.set(level.into());
+    }
+
+    /// So many slots were missed because the spool fills up.
+    pub fn slots_passed_over(&self, slots: usize) {
+        self.numbers.slots_passed_over.inc_by(slots as u64);
     }
 
     /// A line's channel opened.
@@ -157,6 +174,10 @@ impl Metrics {
             resident_bytes: resident_bytes(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             units_connected: positive(&n.units_connected),
+            spool_level: u32::try_from(n.spool_level.get()).unwrap_or(0),
+            spool_percent: positive(&n.spool_percent),
+            spool_max_bytes: positive(&n.spool_max_bytes),
+            slots_passed_over: n.slots_passed_over.get(),
             unknown_units: n.unknown.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             ..NodeReport::default()
         }
@@ -179,6 +200,14 @@ impl Metrics {
         registry.register("commands_ended", "Commands that ended on this node's lines", n.commands_ended.clone());
         registry.register("spool_records", "Records in the spool", n.spool_records.clone());
         registry.register("spool_bytes", "Bytes in the spool", n.spool_bytes.clone());
+        registry.register("spool_max_bytes", "Bytes of readings the spool may hold", n.spool_max_bytes.clone());
+        registry.register("spool_percent", "How full the spool is, by bytes or age", n.spool_percent.clone());
+        registry.register(
+            "spool_level",
+            "What the spool still accepts: 0 everything, 1 no on-demand reads, 2 fewer slots, 3 marks of missed slots",
+            n.spool_level.clone(),
+        );
+        registry.register("slots_passed_over", "Slots missed because the spool fills up", n.slots_passed_over.clone());
         registry.register("lines_open", "Lines whose channel is open", n.lines_open.clone());
         registry.register("lines_down", "Lines whose channel cannot be opened", n.lines_down.clone());
         registry.register(

@@ -34,6 +34,7 @@ pub fn find(sight: &Sight<'_>, reply: &StatusReply) -> Vec<Problem> {
         problems.extend(clock(sight, node));
         problems.extend(lines_down(node));
         problems.extend(unknown_units(node));
+        problems.extend(pressure(sight, reply, node));
         problems.extend(backlog(sight, reply, node));
         problems.extend(draining(node));
     }
@@ -271,6 +272,28 @@ fn unknown_units(node: &Node) -> Option<Problem> {
     let what = format!("unit {}{more} called {} and has no line", newest.unit, called(node));
     let remedy = format!("import a line with endpoint dialin://{}; `hearth line unregistered` lists all", newest.unit);
     Some(warning(what, remedy))
+}
+
+/// A spool that fills up, and what is not accepted because of that.
+fn pressure(sight: &Sight<'_>, reply: &StatusReply, node: &Node) -> Option<Problem> {
+    let NodeReport { spool_level: level, spool_percent: percent, spool_bytes: bytes, .. } = report(node);
+    let what = format!("the spool of {} is {percent} % full ({bytes} bytes)", called(node));
+    let state = reply.database.as_ref().map_or(Database::Unspecified, DatabaseStatus::state);
+    let first = match state {
+        Database::Ok => "the database is too slow: see its load",
+        Database::None => "set mysql.endpoints in the configuration of every node",
+        _ => "bring the database back",
+    };
+    let remedy = format!("{first}; or raise spool.max_bytes and spool.max_age where the disk has room");
+    match level {
+        0 => None,
+        1 => Some(warning(what + ": reads that people ask for are not done", remedy)),
+        2 => {
+            let every = sight.config.spool.slow_every;
+            Some(critical(format!("{what}: its meters are read in one of {every} slots"), remedy))
+        }
+        _ => Some(critical(what + ": it accepts no readings", remedy)),
+    }
 }
 
 /// Old records in a spool, unless the database already explains them.

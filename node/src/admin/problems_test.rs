@@ -256,3 +256,25 @@ fn lines_that_cannot_meet_their_schedules_are_warned_of_the_worst_by_name() {
     assert!(of(0).starts_with("line slow9 needs ") && of(4).starts_with("line slow5 needs "), "{said:?}");
     assert_eq!(of(5), "2 lines more cannot meet their schedules");
 }
+
+#[test]
+fn a_spool_that_fills_up_says_what_is_not_accepted_and_what_to_do() {
+    let at = |level: u32| {
+        with_report(2, move |report| {
+            (report.spool_level, report.spool_percent, report.spool_bytes) = (level, 90, 1_000);
+        })
+    };
+    assert_eq!(problems(sound(), &at(0)), []);
+    let told = [1, 2, 3].map(|level| only(sound(), &at(level)));
+    let why = [
+        (false, "reads that people ask for are not done"),
+        (true, "its meters are read in one of 4 slots"),
+        (true, "it accepts no readings"),
+    ];
+    for ((critical, what), (expected, why)) in told.iter().zip(why) {
+        let whole = format!("the spool of node 2 (b) is 90 % full (1000 bytes): {why}");
+        assert_eq!((*critical, what), (expected, &whole));
+    }
+    let one = problems(sound(), &at(3)).remove(0);
+    assert!(one.remedy.contains("spool.max_bytes"), "{one:?}");
+}

@@ -65,6 +65,10 @@ fn node(id: u64, name: &str, role: api::NodeRole, health: api::NodeHealth, lines
         version: "0.1.0".to_owned(),
         resident_bytes: 50_000_000,
         started_at: NOW - 3_600_000,
+        spool_level: 0,
+        spool_percent: 0,
+        spool_max_bytes: 1 << 36,
+        slots_passed_over: 0,
     };
     api::Node {
         id,

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::SpoolError;
-use super::store::{Change, Effect, Holds, Store};
+use super::store::{Change, Effect, Holds, Room, Store};
 use crate::metrics::Metrics;
 
 /// What is asked of the thread.
 #[derive(Debug)]
 pub(super) enum Job {
-    Append { bytes: Vec<u8>, done: oneshot::Sender<Result<u64, SpoolError>> },
+    Append { bytes: Vec<u8>, room: Room, done: oneshot::Sender<Result<u64, SpoolError>> },
     Acknowledge { upto: u64, done: oneshot::Sender<Result<(), SpoolError>> },
     Close { done: oneshot::Sender<()> },
 }
@@ -110,7 +110,7 @@ fn take_close(batch: &mut Vec<Job>) -> Option<oneshot::Sender<()>> {
 impl Job {
     fn change(&self) -> Option<Change<'_>> {
         match self {
-            Self::Append { bytes, .. } => Some(Change::Append(bytes)),
+            Self::Append { bytes, room, .. } => Some(Change::Append(bytes, *room)),
             Self::Acknowledge { upto, .. } => Some(Change::Acknowledge(*upto)),
             Self::Close { .. } => None,
         }

@@ -8,9 +8,11 @@
 //!
 //! Promises: `append` returns only when the record is durable; what is accepted is kept until acknowledged; sequences
 //! grow and are never used again; the spool is bounded. After a failed write it is broken for good and says why:
-//! what a failed fsync left behind is unknown, so nothing is tried again. Refuses: knowing what a record says.
+//! what a failed fsync left behind is unknown, so nothing is tried again. Refuses: knowing what a
+//! record says, beyond whether it is a reading or the mark of a missed slot.
 
 mod committer;
+mod pressure;
 pub mod service;
 mod store;
 #[cfg(test)]
@@ -22,14 +24,18 @@ use std::time::Duration;
 
 use prost::Message;
 use protocol::api::peer::SpoolRecord;
+use protocol::api::peer::spool_record::Content;
 use redb::Database;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
+use crate::clock::wall_now;
 use crate::config;
 use crate::metrics::Metrics;
 use committer::{Committer, Job};
-use store::{Holds, Store};
+use pressure::Gauge;
+pub use pressure::{Level, Pressure};
+use store::{Holds, Room, Store};
 
 /// Why the spool did not do what was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,6 +50,10 @@ pub enum SpoolError {
         /// What it may hold.
         max_bytes: u64,
     },
+    /// Its oldest record has waited as long as it may, or it was full and is not yet well below its bound. Nothing was
+    /// stored.
+    #[error("no readings are accepted: {0}")]
+    Pressed(Box<Pressure>),
     /// The record is larger than a pull may carry. Nothing was stored.
     #[error("record of {bytes} bytes is larger than spool.pull_bytes = {limit}")]
     TooLarge {
@@ -53,7 +63,9 @@ pub enum SpoolError {
         limit: u64,
     },
     /// A write failed, now or earlier; nothing is accepted any more.
-    #[error("spool {path} is broken: {cause}: the node has to be restarted once its disk is sound")]
+    #[error(
+        "spool {path} is broken: {cause}: see that its disk has room and is sound, then start the node again: what was accepted is kept"
+    )]
     Broken {
         /// The file.
         path: PathBuf,
@@ -108,17 +120,6 @@ pub struct Pulled {
     pub backlog_bytes: u64,
 }
 
-/// How full the spool is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pressure {
-    /// Records it holds.
-    pub records: u64,
-    /// Bytes it holds.
-    pub bytes: u64,
-    /// Bytes it may hold.
-    pub max_bytes: u64,
-}
-
 /// A handle to the spool; clones share it.
 #[derive(Debug, Clone)]
 pub struct Spool {
@@ -128,13 +129,14 @@ pub struct Spool {
     holds: watch::Receiver<Holds>,
     failure: watch::Receiver<Option<SpoolError>>,
     facts: Arc<Facts>,
+    metrics: Metrics,
 }
 
 #[derive(Debug)]
 struct Facts {
     path: PathBuf,
     spool_id: u64,
-    max_bytes: u64,
+    gauge: Gauge,
     record_bytes: u64,
 }
 
@@ -148,16 +150,18 @@ impl Spool {
         let facts = Arc::new(Facts {
             path: store.path().to_owned(),
             spool_id: store.spool_id(),
-            max_bytes: config.max_bytes.as_u64(),
+            gauge: Gauge::new(config),
             record_bytes: config.pull_bytes.as_u64(),
         });
         let database = store.database();
         let (jobs, queue) = mpsc::channel(config.queue);
-        let (committer, (holds, failure)) = Committer::new(store, queue, config.batch_records, metrics);
+        let (committer, (holds, failure)) = Committer::new(store, queue, config.batch_records, metrics.clone());
         std::thread::Builder::new().name("spool".to_owned()).spawn(move || committer.run()).map_err(|error| {
             SpoolError::Unusable { path: facts.path.clone(), cause: Arc::from(error.to_string().as_str()) }
         })?;
-        Ok(Self { jobs, database, holds, failure, facts })
+        let spool = Self { jobs, database, holds, failure, facts, metrics };
+        spool.pressure();
+        Ok(spool)
     }
 
     /// The identity made when the spool was.
@@ -165,7 +169,7 @@ impl Spool {
         self.facts.spool_id
     }
 
-    /// Stores `record`; its sequence, once it is durable.
+    /// Stores `record`; its sequence, once it is durable. A reserve is kept for marks of missed slots.
     pub async fn append(&self, record: &SpoolRecord) -> Result<u64, SpoolError> {
         self.sound()?;
         let bytes = record.encode_to_vec();
@@ -173,7 +177,18 @@ impl Spool {
         if size > limit {
             return Err(SpoolError::TooLarge { bytes: size, limit });
         }
-        self.ask(|done| Job::Append { bytes, done }).await
+        if matches!(record.content, Some(Content::Miss(_))) {
+            return self.ask(|done| Job::Append { bytes, room: Room::Marks, done }).await;
+        }
+        let pressure = self.pressure();
+        if pressure.level == Level::Full {
+            return Err(SpoolError::Pressed(Box::new(pressure)));
+        }
+        let stored = self.ask(|done| Job::Append { bytes, room: Room::Readings, done }).await;
+        if matches!(stored, Err(SpoolError::Full { .. })) {
+            self.facts.gauge.refused();
+        }
+        stored
     }
 
     /// Forgets everything up to and including `upto`; durable when it returns. Asking again changes nothing.
@@ -198,6 +213,7 @@ impl Spool {
             self.wait_beyond(after, wait).await?;
         }
         let records = self.read(after, max_records, max_bytes).await?;
+        self.pressure();
         let holds = *self.holds.borrow();
         Ok(Pulled { spool_id: self.id(), records, backlog_records: holds.records, backlog_bytes: holds.bytes })
     }
@@ -205,7 +221,9 @@ impl Spool {
     /// How full it is.
     pub fn pressure(&self) -> Pressure {
         let holds = *self.holds.borrow();
-        Pressure { records: holds.records, bytes: holds.bytes, max_bytes: self.facts.max_bytes }
+        let pressure = self.facts.gauge.read(holds, wall_now().0);
+        self.metrics.spool_pressed(pressure.max_bytes, pressure.percent(), pressure.level.number());
+        pressure
     }
 
     /// Waits until the spool is broken, and says why; never returns while it is sound.
@@ -219,6 +237,11 @@ impl Spool {
                 std::future::pending::<()>().await;
             }
         }
+    }
+
+    /// Whether a write failed: nothing is accepted and nothing forgotten any more.
+    pub fn is_broken(&self) -> bool {
+        self.failure.borrow().is_some()
     }
 
     /// Ends the spool after what waits is durable, and releases its file. Other handles find it closed.

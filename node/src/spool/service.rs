@@ -72,7 +72,9 @@ impl From<SpoolError> for Status {
         let text = error.to_string();
         match error {
             SpoolError::WrongSpool { .. } | SpoolError::Beyond { .. } => Self::failed_precondition(text),
-            SpoolError::Full { .. } | SpoolError::TooLarge { .. } => Self::resource_exhausted(text),
+            SpoolError::Full { .. } | SpoolError::Pressed(_) | SpoolError::TooLarge { .. } => {
+                Self::resource_exhausted(text)
+            }
             SpoolError::Closed => Self::unavailable(text),
             SpoolError::Broken { .. } | SpoolError::InUse { .. } | SpoolError::Unusable { .. } => Self::internal(text),
         }

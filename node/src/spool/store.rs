@@ -44,8 +44,17 @@ pub(super) struct Holds {
 /// One change of a batch.
 #[derive(Debug)]
 pub(super) enum Change<'a> {
-    Append(&'a [u8]),
+    Append(&'a [u8], Room),
     Acknowledge(u64),
+}
+
+/// Which part of the bound a record may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// What the reserve leaves.
+    Readings,
+    /// All of it: a mark of a missed slot.
+    Marks,
 }
 
 /// What became of one change of a batch that was committed.
@@ -62,8 +71,24 @@ pub(super) struct Store {
     database: Arc<Database>,
     path: PathBuf,
     spool_id: u64,
-    max_bytes: u64,
+    limits: Limits,
     holds: Holds,
+}
+
+/// Bytes that may be held.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    readings: u64,
+    marks: u64,
+}
+
+impl Limits {
+    const fn of(self, room: Room) -> u64 {
+        match room {
+            Room::Readings => self.readings,
+            Room::Marks => self.marks,
+        }
+    }
 }
 
 impl Store {
@@ -94,7 +119,8 @@ impl Store {
             return Err(unusable("its tables contradict each other: it was damaged or changed by something else"));
         }
         let Found { spool_id, holds, .. } = found;
-        Ok(Self { database: Arc::new(database), path, spool_id, max_bytes: config.max_bytes.as_u64(), holds })
+        let limits = Limits { readings: config.readings_bytes(), marks: config.max_bytes.as_u64() };
+        Ok(Self { database: Arc::new(database), path, spool_id, limits, holds })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -122,7 +148,7 @@ impl Store {
         {
             let mut records = transaction.open_table(RECORDS)?;
             for change in changes {
-                effects.push(carry_out(change, &mut records, &mut after, self.max_bytes)?);
+                effects.push(carry_out(change, &mut records, &mut after, self.limits)?);
             }
             after.oldest_at = if after.records == 0 { 0 } else { oldest_at(&records)? };
             let mut meta = transaction.open_table(META)?;
@@ -145,10 +171,11 @@ fn carry_out(
     change: &Change<'_>,
     records: &mut Records<'_>,
     holds: &mut Holds,
-    max_bytes: u64,
+    limits: Limits,
 ) -> Result<Effect, redb::Error> {
     match change {
-        Change::Append(bytes) => {
+        Change::Append(bytes, room) => {
+            let max_bytes = limits.of(*room);
             let grown = holds.bytes.saturating_add(bytes.len() as u64);
             if grown > max_bytes {
                 return Ok(Effect::Refused(SpoolError::Full { bytes: holds.bytes, max_bytes }));

@@ -145,6 +145,27 @@ impl Node {
         self.process = Some(child.expect("hearth starts"));
     }
 
+    /// Starts the node so that none of its files can grow beyond `bytes`, as on a disk that is full there.
+    pub fn start_with_file_limit(&mut self, bytes: u64) {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a log can be opened");
+        // A write beyond the limit shall fail, not kill.
+        let limited = "trap '' XFSZ; exec prlimit --fsize=\"$0\" \"$@\"";
+        let child = Command::new("sh")
+            .args(["-c", limited, &bytes.to_string(), env!("CARGO_BIN_EXE_hearth")])
+            .args(["serve", "--config", self.config_arg(), "--stop-with-stdin"])
+            .env_remove("HEARTH_AT")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        self.process = Some(child.expect("hearth starts"));
+    }
+
+    /// How the process ended, if it did.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.process.as_mut().and_then(|child| child.try_wait().expect("it can be waited for"))
+    }
+
     pub fn log(&self) -> PathBuf {
         self.config.with_file_name("log")
     }

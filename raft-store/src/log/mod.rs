@@ -34,7 +34,7 @@ use crate::types::{IoFlushed, LogId, LogState, RaftEntry, TypeConfig, Vote, log_
 pub use inspect::Damage;
 use inspect::InspectError;
 pub use lock::{FolderLock, LockError};
-use wal::{Flushed, Wal, WalPayload, WalPosition, WalVote};
+use wal::{Cause, Flushed, Told, Wal, WalPayload, WalPosition, WalVote};
 
 /// The folder of the log within the store's folder.
 const LOG_FOLDER: &str = "log";
@@ -95,6 +95,7 @@ pub struct LogStore {
     wal: Arc<Mutex<RaftLog<Wal>>>,
     _lock: Arc<FolderLock>,
     limits: Limits,
+    cause: Cause,
 }
 
 impl LogStore {
@@ -109,7 +110,7 @@ impl LogStore {
         inspect::inspect(&logs)?;
         let wal = RaftLog::open(Arc::new(wal_config(&logs, limits)));
         let wal = wal.map_err(|source| StoreError::File { path: logs, source })?;
-        Ok(Self { wal: Arc::new(Mutex::new(wal)), _lock: Arc::new(lock), limits: *limits })
+        Ok(Self { wal: Arc::new(Mutex::new(wal)), _lock: Arc::new(lock), limits: *limits, cause: Cause::default() })
     }
 
     /// The last entry that was purged: the log begins after it.
@@ -138,12 +139,24 @@ impl LogStore {
         let (sender, flushed) = oneshot::channel();
         {
             let mut wal = self.wal();
-            change(&mut wal)?;
-            wal.flush(true, Some(Flushed::Waiter(sender)))?;
+            let flushed = self.flushed(Told::Waiter(sender));
+            change(&mut wal).and_then(|_| wal.flush(true, Some(flushed))).map_err(|error| self.because(error))?;
         }
         flushed
             .await
             .unwrap_or_else(|_| Err(io::Error::other("the log's writing thread has stopped: restart the node")))
+    }
+
+    fn flushed(&self, told: Told) -> Flushed {
+        Flushed { told, cause: Arc::clone(&self.cause) }
+    }
+
+    /// `error`, or what it follows from.
+    fn because(&self, error: io::Error) -> io::Error {
+        match self.cause.get() {
+            Some(cause) => io::Error::other(format!("the log cannot be written: {cause}")),
+            None => error,
+        }
     }
 
     /// Entries from `start` on, before `end`; the first always, the others within `bytes`.
@@ -303,8 +316,8 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     {
         let sealed = entries.into_iter().map(|entry| seal_entry(&entry)).collect::<io::Result<Vec<_>>>()?;
         let mut wal = self.wal();
-        wal.append(sealed)?;
-        wal.flush(true, Some(Flushed::Raft(callback)))
+        let flushed = self.flushed(Told::Raft(callback));
+        wal.append(sealed).and_then(|_| wal.flush(true, Some(flushed))).map_err(|error| self.because(error))
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {

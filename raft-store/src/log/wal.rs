@@ -9,7 +9,7 @@
 
 use std::cmp::Ordering;
 use std::io::{self, Read, Write};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use raft_log::codeq::{Decode, Encode};
 use tokio::sync::oneshot;
@@ -132,8 +132,16 @@ fn read_envelope<R: Read>(mut reader: R, kind: Kind) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Why the first write failed that did: what fails after it names only what follows from it.
+pub(super) type Cause = Arc<OnceLock<String>>;
+
 /// Who is told that a write is durable.
-pub(super) enum Flushed {
+pub(super) struct Flushed {
+    pub(super) told: Told,
+    pub(super) cause: Cause,
+}
+
+pub(super) enum Told {
     /// The consensus library.
     Raft(IoFlushed),
     /// A task that waits here.
@@ -142,10 +150,13 @@ pub(super) enum Flushed {
 
 impl raft_log::Callback for Flushed {
     fn send(self, result: io::Result<()>) {
-        match self {
-            Self::Raft(callback) => callback.io_completed(result),
+        if let Err(error) = &result {
+            self.cause.get_or_init(|| error.to_string());
+        }
+        match self.told {
+            Told::Raft(callback) => callback.io_completed(result),
             // A waiter that has gone no longer cares.
-            Self::Waiter(sender) => drop(sender.send(result)),
+            Told::Waiter(sender) => drop(sender.send(result)),
         }
     }
 }

@@ -33,6 +33,8 @@ pub struct Assigner {
     imbalanced_since: Option<Moment>,
     dead: BTreeSet<NodeId>,
     homeless: usize,
+    /// What each node's spool accepted when last heard.
+    pressed: BTreeMap<NodeId, u32>,
 }
 
 impl Assigner {
@@ -48,6 +50,7 @@ impl Assigner {
             imbalanced_since: None,
             dead: BTreeSet::new(),
             homeless: 0,
+            pressed: BTreeMap::new(),
         }
     }
 
@@ -76,6 +79,7 @@ impl Assigner {
         let members = silences.keys().copied();
         let dead = self.hearing.condemn(term, members, now, self.config.lease.dead_after);
         self.announce_deaths(dead, &silences);
+        self.announce_pressure(&silences);
         let view = View {
             state: &applied.state,
             eligible: self.eligible(applied, &silences),
@@ -134,6 +138,23 @@ impl Assigner {
             self.board.event(format!("node {node} is alive again"));
         }
         self.dead = dead;
+    }
+
+    /// Tells when a node's spool presses on what it accepts, or no more.
+    fn announce_pressure(&mut self, silences: &BTreeMap<NodeId, Silence>) {
+        for (node, silence) in silences {
+            let Some(report) = &silence.report else { continue };
+            let before = self.pressed.insert(*node, report.spool_level).unwrap_or_default();
+            if before != report.spool_level {
+                let accepts = match report.spool_level {
+                    0 => "accepts everything again",
+                    1 => "accepts no reads that people ask for",
+                    2 => "accepts readings of fewer slots",
+                    _ => "accepts no readings",
+                };
+                self.board.event(format!("spool of node {node} at {} %: it {accepts}", report.spool_percent));
+            }
+        }
     }
 
     fn imbalance_lasted(&self, now: Moment) -> bool {

@@ -45,7 +45,7 @@ fn short(rows: &[ExportedRow]) -> Vec<(u64, u64, u64, bool)> {
 fn records() -> Vec<SpoolRecord> {
     let slots = (0..2).flat_map(|day| (0..7).map(move |n| NINE + day * DAY + n * QUARTER));
     let record = |meter, slot| {
-        if (slot / QUARTER + meter).is_multiple_of(3) {
+        if u64::is_multiple_of(slot / QUARTER + meter, 3) {
             miss(meter, slot, "no-answer")
         } else {
             reading(meter, slot, 1)

@@ -121,6 +121,14 @@ impl Desk {
         }
     }
 
+    /// Ends the reads that were not sent yet: there is no room for what they would give.
+    pub(super) fn end_reads(&mut self, why: impl Fn() -> String) {
+        let waits = |job: &&mut Job| job.action == Action::ReadNow && matches!(job.stage, Stage::Ready { .. });
+        for job in self.jobs.values_mut().filter(waits) {
+            job.report(Outcome::Failed(why()));
+        }
+    }
+
     /// The next answer to a proposal; never, if none is under way.
     pub(super) async fn next_reply(&mut self) -> Reply {
         match self.replies.next().await {

@@ -28,17 +28,19 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::clock::wall_now;
+use crate::config::WhenFull;
+use crate::spool::Level;
 use crate::trace::Asker;
 
 use super::Shared;
 use super::commands::{Desk, Task};
 use super::evidence::Drawer;
 use super::orders::{Charge, Orders};
-use super::outbox::Outbox;
+use super::outbox::{Outbox, Stored};
 use super::permit::{Denied, Permit};
 use super::records::Author;
 use super::sanity;
-use super::schedule::{Due, Miss, Next, Schedule};
+use super::schedule::{Due, Miss, Next, PASSED_OVER, Schedule, Thrift};
 use super::transport::{LONGEST_FRAME, Link, longest_answer, speak_margin, timing};
 use survey::Surveyor;
 
@@ -105,7 +107,7 @@ impl LineTask {
         Self {
             author,
             permit: Permit { lease, applied, node: *node, line, epoch, margin },
-            outbox: Outbox { spool, line, orders: orders.clone(), pause },
+            outbox: Outbox { spool, line, orders: orders.clone(), pause, when_full: config.spool.when_full },
             timing,
             orders,
             link: Link::new(
@@ -178,6 +180,7 @@ impl LineTask {
             self.shared.traces.close(self.author.line);
             self.step_aside();
         }
+        self.heed_pressure();
         self.close_slots().await;
         // That may have waited for the disk.
         let may_speak = self.permit.to_speak(Duration::ZERO, None);
@@ -223,6 +226,22 @@ impl LineTask {
         self.schedule.hinder(Some((reason, detail)));
     }
 
+    /// Asks less of the meters while the spool fills up.
+    fn heed_pressure(&mut self) {
+        let pressure = self.shared.spool.pressure();
+        let settings = &self.shared.config.spool;
+        let every = match pressure.level {
+            Level::Calm | Level::Near => None,
+            Level::Slow => Some(settings.slow_every),
+            Level::Full if settings.when_full == WhenFull::Stop => None,
+            Level::Full => Some(0),
+        };
+        self.schedule.press(every.map(|every| Thrift { every, percent: pressure.percent() }));
+        if pressure.level > Level::Calm && settings.when_full == WhenFull::SlowDown {
+            self.desk.end_reads(|| format!("not read: {pressure}"));
+        }
+    }
+
     async fn close_slots(&mut self) {
         let misses = self.schedule.close(wall_now());
         self.store_misses(misses).await;
@@ -231,14 +250,16 @@ impl LineTask {
     async fn store_misses(&mut self, misses: Vec<Miss>) {
         let at = wall_now();
         let Self { outbox, author, drawer, .. } = self;
+        let passed = misses.iter().filter(|miss| miss.reason == PASSED_OVER).count();
         let stored = misses.into_iter().map(|miss| {
             let evidence = drawer.take(&miss);
             outbox.clone().store(author.missed(miss, evidence, at))
         });
         let stored: Vec<_> = stored.collect();
-        for _ in join_all(stored).await.into_iter().filter(|stored| *stored) {
+        for _ in join_all(stored).await.into_iter().filter(|stored| *stored == Stored::Durable) {
             self.shared.metrics.reading_missed();
         }
+        self.shared.metrics.slots_passed_over(passed);
     }
 
     fn serve_desk(&mut self, able: bool) {

@@ -23,6 +23,7 @@ use crate::polling::commands::{Desk, Setback, Task};
 use crate::polling::dialogue::{Ending, Talk, Terms, converse};
 use crate::polling::evidence::Evidence;
 use crate::polling::orders::Orders;
+use crate::polling::outbox::Stored;
 use crate::polling::recorded::Recorded;
 use crate::polling::records::{OnDemand, in_words};
 use crate::polling::sanity::check;
@@ -148,7 +149,7 @@ impl LineTask {
         match ending {
             Ending::Answered(Answer::Reading(reading)) => {
                 let stored = self.outbox.clone().store(self.author.scheduled(due, &reading, wall_now())).await;
-                stored.then(|| {
+                (stored == Stored::Durable).then(|| {
                     self.shared.metrics.reading_accepted();
                     Verdict::Read
                 })
@@ -175,9 +176,13 @@ impl LineTask {
             Ending::Answered(Answer::Reading(reading)) if task.action.wanted_valve().is_none() => {
                 let Task { meter, command, requested_at, attempt: attempts, .. } = task;
                 let asked = OnDemand { meter, command, requested_at, attempts };
-                if self.outbox.clone().store(self.author.on_demand(&asked, &reading, wall_now())).await {
-                    self.shared.metrics.reading_accepted();
-                    self.desk.report(command, Outcome::Verified(in_words(&reading)));
+                match self.outbox.clone().store(self.author.on_demand(&asked, &reading, wall_now())).await {
+                    Stored::Durable => {
+                        self.shared.metrics.reading_accepted();
+                        self.desk.report(command, Outcome::Verified(in_words(&reading)));
+                    }
+                    Stored::NoRoom(why) => self.desk.report(command, Outcome::Failed(why.to_string())),
+                    Stored::Overtaken => {}
                 }
             }
             Ending::Answered(answer) => self.desk.acted(task.command, answer),

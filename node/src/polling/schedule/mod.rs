@@ -43,6 +43,7 @@ pub(super) struct Rules {
     pub(super) spread_max_ms: u64,
     pub(super) retry_pause_max_ms: u64,
     pub(super) closed_slots: usize,
+    pub(super) thrift: Option<Thrift>,
 }
 
 impl From<&config::Polling> for Rules {
@@ -57,6 +58,7 @@ impl From<&config::Polling> for Rules {
             spread_max_ms: millis(settings.spread_max),
             retry_pause_max_ms: millis(settings.retry_pause_max),
             closed_slots: settings.closed_slots,
+            thrift: None,
         }
     }
 }
@@ -84,6 +86,27 @@ pub(super) enum Next {
     Poll(Due),
     /// Nothing before this moment; `None`: no meters, or nothing is ever due.
     Wait(Option<UnixMillis>),
+}
+
+/// The reason of a slot that was passed over because the spool fills up.
+pub(super) const PASSED_OVER: &str = "spool-pressure";
+
+/// How much less is asked of the meters while the spool fills up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Thrift {
+    /// One of so many slots of a meter is read; 0: none.
+    pub(super) every: u32,
+    /// How full the spool is.
+    pub(super) percent: u64,
+}
+
+impl std::fmt::Display for Thrift {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.every {
+            0 => write!(f, "the spool is full"),
+            every => write!(f, "the spool is {} % full: one of {every} slots is read", self.percent),
+        }
+    }
 }
 
 /// What became of one read.
@@ -145,6 +168,11 @@ impl Schedule {
     /// Something keeps the whole line from being read (reason and detail), or nothing any more.
     pub(super) fn hinder(&mut self, hindrance: Option<(&'static str, String)>) {
         self.hindrance = hindrance;
+    }
+
+    /// From now on slots are passed over like this, or none are.
+    pub(super) const fn press(&mut self, thrift: Option<Thrift>) {
+        self.rules.thrift = thrift;
     }
 
     /// Ends the slots that are over, the oldest of each meter first and a bounded number at once.

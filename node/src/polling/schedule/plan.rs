@@ -18,7 +18,7 @@ use raft_store::state::plant::schedule::Priority;
 
 use super::slots::Slots;
 use super::spread::Spread;
-use super::{Due, Miss, Rules, Verdict};
+use super::{Due, Miss, PASSED_OVER, Rules, Thrift, Verdict};
 use crate::polling::orders::Charge;
 use crate::timetable::{Slot, Timetable};
 
@@ -46,6 +46,8 @@ pub(super) struct Plan {
     skip: u32,
     /// Slots from probe to probe.
     period: u32,
+    /// Counts slots, each meter from another number on: which are read while the spool fills up.
+    turn: u64,
 }
 
 /// Which of those that are due goes first: class, setbacks, priority, attempts, end of its time, beginning.
@@ -72,6 +74,7 @@ impl Plan {
             unanswered: 0,
             skip: 0,
             period: 1,
+            turn: charge.meter.id.0,
         }
     }
 
@@ -80,6 +83,7 @@ impl Plan {
         let opens_from = self.opens_from.max(charge.since.0);
         let mut next = Self::from(charge, opens_from, now, slots);
         next.done = self.done && next.begin() == self.begin();
+        next.turn = self.turn;
         next
     }
 
@@ -116,10 +120,20 @@ impl Plan {
         self.is_silent(rules) && self.skip > 0 && !freezes
     }
 
+    /// Whether this slot is passed over because the spool fills up; what freezes is, only where nothing has room.
+    fn is_spared(&self, rules: &Rules) -> Option<Thrift> {
+        let freezes = self.slot.is_some_and(|slot| slot.freeze.is_some());
+        let spared = |thrift: &Thrift| match u64::from(thrift.every) {
+            0 => true,
+            every => !freezes && !self.turn.is_multiple_of(every),
+        };
+        rules.thrift.filter(spared)
+    }
+
     /// When the meter is asked next in this slot; `None`: not again.
     pub(super) fn due(&self, meter: MeterId, spread: Spread, rules: &Rules) -> Option<u64> {
         let limit = if self.is_silent(rules) { 1 } else { rules.attempts_per_slot };
-        let over = self.done || self.attempts >= limit || self.backs_off(rules);
+        let over = self.done || self.attempts >= limit || self.backs_off(rules) || self.is_spared(rules).is_some();
         let slot = self.slot.filter(|_| !over)?;
         let due = spread.moment(&slot, meter, rules).max(self.not_before);
         (due < slot.end).then_some(due)
@@ -182,6 +196,7 @@ impl Plan {
         self.slot = slots.after(&self.table, slot.begin);
         self.opens_from = slot.end;
         self.not_before = 0;
+        self.turn = self.turn.wrapping_add(1);
         (self.attempts, self.setbacks) = (0, 0);
         self.fault = None;
         (self.done, self.answered, self.lost) = (false, false, false);
@@ -189,12 +204,14 @@ impl Plan {
     }
 
     pub(super) fn miss(&self, meter: MeterId, hindrance: Option<&(&'static str, String)>, rules: &Rules) -> Miss {
-        let (reason, detail) = match (&self.fault, hindrance) {
-            (Some(fault), _) => fault.clone(),
-            (None, _) if self.backs_off(rules) => self.backing_off(),
-            (None, Some(hindrance)) => hindrance.clone(),
-            (None, None) if self.is_silent(rules) => self.backing_off(),
-            (None, None) => ("no-time", String::new()),
+        let spared = self.is_spared(rules);
+        let (reason, detail) = match (&self.fault, spared, hindrance) {
+            (Some(fault), ..) => fault.clone(),
+            (None, Some(thrift), _) => (PASSED_OVER, thrift.to_string()),
+            (None, None, _) if self.backs_off(rules) => self.backing_off(),
+            (None, None, Some(hindrance)) => hindrance.clone(),
+            (None, None, None) if self.is_silent(rules) => self.backing_off(),
+            (None, None, None) => ("no-time", String::new()),
         };
         Miss { meter, slot: UnixMillis(self.begin()), reason, detail, attempts: self.attempts }
     }

@@ -452,3 +452,24 @@ fn of_a_thousand_lines_no_more_than_a_few_begin_in_the_same_second() {
         assert!(most <= 250, "lines of {count} meters: {starts:?}");
     }
 }
+
+#[test]
+fn while_the_spool_fills_up_each_meter_is_read_in_one_of_n_slots_and_what_freezes_always() {
+    let every_minute = (0..6).map(|id| (charge(id, &table("every 1m")), Nature::Alive));
+    let daily = (charge(6, &table("daily 00:00")), Nature::Alive);
+    let mut line = Line::at(EVE, at_once(), every_minute.chain([daily]).collect());
+    line.schedule.press(Some(Thrift { every: 3, percent: 90 }));
+    line.run_until(EVE + 13 * 60_000);
+    for id in 0..6 {
+        let ends: Vec<_> = line.ends.iter().filter(|((meter, _), _)| meter.0 == id).map(|(_, end)| &end[0]).collect();
+        let expected = (id..).take(ends.len()).map(|turn| if turn % 3 == 0 { "read" } else { PASSED_OVER });
+        assert_eq!(ends, expected.collect::<Vec<_>>(), "meter {id}");
+        assert!(ends.len() >= 12);
+    }
+    assert!(line.delays.contains_key(&(MeterId(6), MIDNIGHT)), "a freeze is not passed over");
+    line.schedule.press(None);
+    let due = line.now;
+    line.run_until(due + 3 * 60_000);
+    let late = line.ends.iter().filter(|((_, slot), _)| *slot > due && *slot < due + 2 * 60_000);
+    assert!(late.clone().count() > 0 && late.into_iter().all(|(_, end)| end[0] != PASSED_OVER));
+}

@@ -8,6 +8,7 @@ mod rig;
 mod channels;
 mod commands;
 mod ownership;
+mod pressure;
 mod readings;
 mod scans;
 mod silence;

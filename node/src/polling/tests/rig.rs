@@ -169,7 +169,7 @@ impl Town {
 
     pub(super) fn submit(&self, meter: MeterId, action: Action, deadline_ms: u64) -> CommandId {
         let deadline = wall_now().plus(deadline_ms);
-        let request = Request { meter, action, deadline, key: format!("{meter} {action}") };
+        let request = Request { meter, action, deadline, key: format!("{meter} {action} {deadline_ms}") };
         match self.apply(&Entry::Submit { at: wall_now(), request }) {
             Reply::Queued(id) => id,
             other => panic!("not queued: {other:?}"),
