@@ -4,6 +4,7 @@
 //! naming file, key, value and remedy. Every loop, queue, batch, wait and retry of the node has its limit here.
 //! Refuses: reading anything but the one file; a default hidden elsewhere.
 
+mod backfill;
 mod dialin;
 mod sanity;
 mod spool;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
+pub use backfill::Backfill;
 pub use dialin::DialIn;
 pub use sanity::Sanity;
 pub use spool::WhenFull;
@@ -53,6 +55,9 @@ pub struct Config {
     /// What puts a reading in doubt.
     #[serde(default)]
     pub sanity: Sanity,
+    /// How missed freezes are filled from meters' own history.
+    #[serde(default)]
+    pub backfill: Backfill,
     /// The outbox of this node.
     #[serde(default)]
     pub spool: Spool,
@@ -799,6 +804,7 @@ impl Config {
             ("units.pieces", self.units.pieces),
             ("sanity.power_max_kw", self.sanity.power_max_kw as usize),
             ("sanity.flow_max_m3h", self.sanity.flow_max_m3h as usize),
+            ("backfill.per_answer", self.backfill.per_answer as usize),
             ("sanity.own_factor", self.sanity.own_factor as usize),
             ("sanity.own_power_floor_kw", self.sanity.own_power_floor_kw as usize),
             ("sanity.own_flow_floor_m3h", self.sanity.own_flow_floor_m3h as usize),

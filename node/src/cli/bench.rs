@@ -115,6 +115,7 @@ fn record(meter: u64, slot: u64) -> SpoolRecord {
         attempts: 1,
         content: Some(Content::Reading(reading)),
         command: 0,
+        origin: 0,
     }
 }
 

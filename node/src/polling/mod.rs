@@ -11,6 +11,7 @@
 //! again; every slot of a held line ends as read or missed with a reason; a stop lets go of every line in words.
 //! Refuses: deciding who owns what, and writing to the database.
 
+mod backfill;
 mod changes;
 mod commands;
 mod dialogue;

@@ -4,14 +4,18 @@
 
 use protocol::api::peer::spool_record::{Content, Kind};
 use protocol::api::peer::{SpoolRecord, SpooledMiss, SpooledReading, SpooledValue};
-use protocol::meter::{CommandId, Epoch, LineId, NodeId, Quantity, Reading, ValveState};
+use protocol::meter::{CommandId, Epoch, LineId, MeterId, NodeId, Quantity, Reading, ValveState};
 use raft_store::state::UnixMillis;
 
+use super::backfill::Earlier;
 use super::evidence::Evidence;
 use super::schedule::{Due, Miss};
 
 /// What the table of missed slots holds of a detail.
 const DETAIL_CHARACTERS: usize = 255;
+
+/// The origin of what a meter kept itself.
+const BACKFILLED: u32 = 1;
 
 /// Who speaks: the fields that every record of one ownership shares.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +44,12 @@ impl Author {
         SpoolRecord { meter: due.meter.0, slot: due.slot.0, attempts: due.attempt, ..record }
     }
 
+    /// What the meter kept for an earlier slot.
+    pub(super) fn backfilled(self, meter: MeterId, earlier: &Earlier, at: UnixMillis) -> SpoolRecord {
+        let record = self.record(Kind::Scheduled, at, Content::Reading(spooled(&earlier.reading)));
+        SpoolRecord { meter: meter.0, slot: earlier.slot.0, origin: BACKFILLED, ..record }
+    }
+
     /// A slot that ended unread, with what was heard instead.
     pub(super) fn missed(self, miss: Miss, evidence: Evidence, at: UnixMillis) -> SpoolRecord {
         let Evidence { raw, identity } = evidence;
@@ -63,7 +73,7 @@ impl Author {
 /// What a read-now asked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OnDemand {
-    pub(super) meter: protocol::meter::MeterId,
+    pub(super) meter: MeterId,
     pub(super) command: CommandId,
     pub(super) requested_at: UnixMillis,
     pub(super) attempts: u32,

@@ -67,7 +67,7 @@ fn is_off(shown: CivilTime, at: UnixMillis, rules: &Rules) -> bool {
 }
 
 /// The moments that a clock's time may mean.
-fn meant(shown: CivilTime, zone: &Zone) -> [Option<u64>; 2] {
+pub(super) fn meant(shown: CivilTime, zone: &Zone) -> [Option<u64>; 2] {
     if !shown.is_possible() || shown.year > 9999 {
         return [None, None];
     }
@@ -156,6 +156,7 @@ mod tests {
             valve: None,
             quality: Quality::default(),
             shape: Shape::default(),
+            history: Vec::new(),
             raw: Vec::new(),
         }
     }

@@ -51,7 +51,7 @@ pub(super) fn assemble(data: &Data, profile: &Profile, frame: &Frame) -> Reading
     let identity = Address::Cjt188(profile.turned(frame.address)).to_string();
     let raw = frame.encode_after(0);
     let (profile, valve) = (profile.name.clone(), status.valve());
-    Reading { identity, profile, measurements, meter_time: clock, valve, quality, shape, raw }
+    Reading { identity, profile, measurements, meter_time: clock, valve, quality, shape, history: Vec::new(), raw }
 }
 
 fn is_plausible(data: &Data) -> bool {

@@ -19,6 +19,7 @@ pub mod fault;
 mod fixed;
 pub mod frame;
 pub mod header;
+pub mod history;
 pub mod kind;
 pub mod octets;
 mod patience;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::frame::MOST_DATA;
 use super::header::{self, Header};
+use super::history::SetDay;
 use super::record::{Function, Place};
 use super::vif::Meaning;
 use crate::amount::Dimension;
@@ -33,6 +34,8 @@ pub struct Profile {
     /// Which record is which quantity.
     #[serde(rename = "column", deserialize_with = "columns")]
     pub columns: Vec<Column>,
+    /// Which end of a day the model means by a date without a time of day; absent: nobody knows.
+    pub set_day: Option<SetDay>,
     /// The valve, where the model may have one.
     pub valve: Option<Valve>,
 }

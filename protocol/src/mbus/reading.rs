@@ -4,8 +4,9 @@
 //!   Payload, Payload ..  +  Profile  -->  measurements, clock, valve, doubts
 //! ```
 //!
-//! Promises: only plain records at the place the profile names become values. Refuses: guessing among the rest.
+//! Promises: only plain records at the place the profile names become values; dated earlier ones become history. Refuses: guessing among the rest.
 
+use super::history;
 use super::payload::Payload;
 use super::profile::{Profile, Valve};
 use super::record::{Place, Record};
@@ -36,10 +37,11 @@ pub(super) fn assemble(telegrams: &[Payload<'_>], profile: &Profile, asked: Stri
     let meter_time = clock(&records, &mut gathering);
     let valve = profile.valve.as_ref().and_then(|valve| valve_state(&records, valve));
     let identity = telegrams.iter().find_map(Payload::identity).unwrap_or(asked);
+    let history = history::frozen(&records, profile);
     let shape = gathering.shape(&profile.name);
     let (measurements, quality) = gathering.finish();
     let profile = profile.name.clone();
-    Reading { identity, profile, measurements, meter_time, valve, quality, shape, raw }
+    Reading { identity, profile, measurements, meter_time, valve, quality, shape, history, raw }
 }
 
 /// The meter's clock is its current date with time; one that is invalid is a doubt, a time of day alone is none.

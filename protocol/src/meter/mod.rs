@@ -3,7 +3,7 @@
 //! ```text
 //!   id        NodeId LineId MeterId CommandId Epoch       quantity   Quantity Measurement
 //!   dialect   Dialect        address    Address           reading    Reading CivilTime ValveState Quality
-//!   word      WordError                                   action     Action      shape  Shape
+//!   word      WordError                                   action     Action      shape  Shape      frozen  Frozen
 //! ```
 //!
 //! Promises: plain values, no I/O, no clock, no binary floating point. Refuses: knowing any wire format.
@@ -11,6 +11,7 @@
 mod action;
 mod address;
 mod dialect;
+mod frozen;
 mod id;
 mod quantity;
 mod reading;
@@ -20,6 +21,7 @@ mod word;
 pub use action::Action;
 pub use address::Address;
 pub use dialect::Dialect;
+pub use frozen::Frozen;
 pub use id::{CommandId, Epoch, LineId, MeterId, NodeId};
 pub use quantity::{Measurement, Quantity};
 pub use reading::{CivilTime, Quality, Reading, ValveState};

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use super::frozen::Frozen;
 use super::quantity::{Measurement, Quantity};
 use super::shape::Shape;
 
@@ -164,6 +165,8 @@ pub struct Reading {
     pub quality: Quality,
     /// In what form the counters came.
     pub shape: Shape,
+    /// What the meter kept of earlier moments, where the answer says so.
+    pub history: Vec<Frozen>,
     /// The frame or frames as they came, for disputes.
     pub raw: Vec<u8>,
 }

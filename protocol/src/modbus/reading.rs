@@ -26,7 +26,7 @@ pub(super) fn assemble(registers: &Registers, profile: &Profile, identity: Strin
     let shape = gathering.shape(&profile.name);
     let (measurements, quality) = gathering.finish();
     let profile = profile.name.clone();
-    Reading { identity, profile, measurements, meter_time: None, valve, quality, shape, raw }
+    Reading { identity, profile, measurements, meter_time: None, valve, quality, shape, history: Vec::new(), raw }
 }
 
 fn held(registers: &Registers, column: &Column) -> Option<Held> {

@@ -112,6 +112,7 @@ fn settings(name: &str, address: SocketAddr, data_dir: PathBuf, units: DialIn, d
         dialin: vec![units],
         units: Default::default(),
         sanity: Default::default(),
+        backfill: Default::default(),
         spool: Default::default(),
         commands: Default::default(),
         admin: Default::default(),

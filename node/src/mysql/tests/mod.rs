@@ -41,6 +41,7 @@ fn reading(meter: u64, slot: u64, joule: i64) -> SpoolRecord {
         kind: Kind::Scheduled.into(),
         at: slot + 1500,
         attempts: 1,
+        origin: 0,
         content: Some(Content::Reading(reading)),
         command: 0,
     }

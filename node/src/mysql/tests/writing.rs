@@ -1,5 +1,6 @@
 use protocol::api::peer::spool_record::{Content, Kind};
 use protocol::api::peer::{SpoolRecord, SpooledValue};
+use protocol::meter::Quality;
 
 use super::{NINE, QUARTER, miss, reading};
 use crate::mysql::testing::Place;
@@ -72,6 +73,23 @@ async fn writing_again_changes_nothing_and_the_first_of_two_polls_of_a_slot_stay
     let (late, early) = (reading(5, NINE, 2), SpoolRecord { at: NINE, ..reading(5, NINE, 1) });
     database.write(&[late, early]).await.unwrap();
     assert_eq!(place.sql(READINGS).await[2], "5|2026-11-23 09:00:00.000|1|1", "the older of one batch");
+}
+
+#[tokio::test]
+async fn what_a_meter_kept_takes_the_place_of_a_missed_mark_and_never_of_what_was_polled() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = place.migrated().await;
+    let kept = |meter, value| {
+        let record = changed(reading(meter, NINE, value), |reading| reading.quality = Quality::BACKFILLED.0);
+        SpoolRecord { origin: 1, at: NINE + 9_000_000, ..record }
+    };
+    database.write(&[miss(1, NINE, "no-answer"), reading(2, NINE, 20)]).await.unwrap();
+    database.write(&[kept(1, 10), kept(2, 21)]).await.unwrap();
+    database.write(&[kept(3, 31), reading(3, NINE, 30)]).await.unwrap();
+    database.write(&[miss(1, NINE, "no-answer")]).await.unwrap();
+    let rows = place.sql("SELECT meter_id, energy_joule, quality FROM reading ORDER BY 1").await;
+    assert_eq!(rows, ["1|10|4096", "2|20|1", "3|30|1"]);
+    assert!(place.sql(MISSES).await.is_empty());
 }
 
 async fn marks_and_readings(place: &Place, database: &mut Database) {

@@ -33,6 +33,7 @@ use crate::spool::Level;
 use crate::trace::Asker;
 
 use super::Shared;
+use super::backfill::Past;
 use super::commands::{Desk, Task};
 use super::evidence::Drawer;
 use super::orders::{Charge, Orders};
@@ -92,6 +93,7 @@ pub(super) struct LineTask {
     sanity: sanity::Rules,
     /// What was heard instead of answers.
     drawer: Drawer,
+    past: Past,
 }
 
 impl LineTask {
@@ -129,6 +131,7 @@ impl LineTask {
             transaction: 0,
             sanity: sanity::Rules::new(&config.sanity),
             drawer: Drawer::default(),
+            past: Past::new(&config.backfill),
             shared,
         }
     }
@@ -207,6 +210,8 @@ impl LineTask {
             return;
         }
         self.meters = meters.iter().map(|charge| (charge.meter.id, charge.clone())).collect();
+        let Self { past, meters: here, .. } = self;
+        past.keep(|meter| here.contains_key(&meter));
         let misses = self.schedule.set_meters(&meters, wall_now());
         self.known = meters;
         self.store_misses(misses).await;

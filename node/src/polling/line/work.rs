@@ -3,9 +3,10 @@
 //! Promises: a reading is durable before its slot counts as read or its command as verified; while an exchange runs,
 //! the desk's proposals go on beside it. Refuses: choosing.
 
+use futures::future::join_all;
 use protocol::dialin::Sifted;
 use protocol::exchange::{Answer, Exchange, LineFault, Target, Timing};
-use protocol::meter::{Address, MeterId};
+use protocol::meter::{Address, MeterId, Reading};
 use protocol::modbus::Framing;
 use raft_store::state::UnixMillis;
 use raft_store::state::command::Outcome;
@@ -149,10 +150,12 @@ impl LineTask {
         match ending {
             Ending::Answered(Answer::Reading(reading)) => {
                 let stored = self.outbox.clone().store(self.author.scheduled(due, &reading, wall_now())).await;
-                (stored == Stored::Durable).then(|| {
-                    self.shared.metrics.reading_accepted();
-                    Verdict::Read
-                })
+                if stored != Stored::Durable {
+                    return None;
+                }
+                self.shared.metrics.reading_accepted();
+                self.look_back(due.meter, &reading).await;
+                Some(Verdict::Read)
             }
             Ending::Answered(Answer::Refused(refusal)) => {
                 Some(Verdict::Refused(format!("{}: {}", refusal.code, refusal.text)))
@@ -162,6 +165,20 @@ impl LineTask {
             Ending::Answered(Answer::Accepted { .. }) => Some(Verdict::Lost(LineFault::Undecodable)),
             Ending::LineDown(error) => Some(Verdict::Setback(error.to_string())),
             Ending::Denied(..) => None,
+        }
+    }
+
+    /// Keeps what an answer says of earlier freezes. What a line's end overtakes is offered by the next owner.
+    async fn look_back(&mut self, meter: MeterId, reading: &Reading) {
+        let Some(charge) = self.meters.get(&meter).filter(|_| !reading.history.is_empty()) else { return };
+        let now = wall_now();
+        let fills = self.past.fills(charge, reading, &self.sanity.zone, now);
+        let records =
+            fills.iter().map(|earlier| self.outbox.clone().store(self.author.backfilled(meter, earlier, now)));
+        for (earlier, stored) in fills.iter().zip(join_all(records).await) {
+            if stored == Stored::Durable {
+                self.past.offered(meter, earlier.slot, now);
+            }
         }
     }
 

@@ -16,6 +16,7 @@ use protocol::mbus::frame::{Frame, SELECTED, Scanner, ci, control};
 use protocol::mbus::header::{self, Header};
 use protocol::mbus::reply::{EnergyUnit, ReplyBuilder, ValveCode};
 use protocol::mbus::selection::Selection;
+use protocol::mbus::time::TimePoint;
 use protocol::meter::{CivilTime, ValveState};
 use raft_store::state::registry::Endpoint;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -56,11 +57,22 @@ pub(super) struct Sim {
     /// So many reads after a valve command until the valve has arrived.
     pub(super) travel_reads: u32,
     pub(super) target: Option<(ValveState, u32)>,
+    /// kWh kept at a moment, under storage number 1.
+    pub(super) kept: Option<(CivilTime, u32)>,
 }
 
 impl Sim {
     pub(super) const fn new(energy: u32) -> Self {
-        Self { energy, valve: ValveState::Open, mute: false, spoil: 0, answers_as: None, travel_reads: 0, target: None }
+        Self {
+            energy,
+            valve: ValveState::Open,
+            mute: false,
+            spoil: 0,
+            answers_as: None,
+            travel_reads: 0,
+            target: None,
+            kept: None,
+        }
     }
 
     fn look_at_valve(&mut self) -> ValveState {
@@ -303,6 +315,13 @@ pub(super) fn mbus_reading(address: u8, sim: &mut Sim) -> Option<Vec<u8>> {
         ValveState::Fault => ValveCode::Fault,
     };
     let reply = ReplyBuilder::new(&header).energy(EnergyUnit::KilowattHour, sim.energy.into()).valve(valve);
+    let reply = match sim.kept {
+        Some((at, value)) => {
+            let date = TimePoint::encode(at)?;
+            reply.record(0x44, &[0x06], &value.to_le_bytes()).record(0x44, &[0x6D], &date)
+        }
+        None => reply,
+    };
     Some(reply.frame(sim.answers_as.unwrap_or(address))?.encode())
 }
 

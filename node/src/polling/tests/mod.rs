@@ -5,6 +5,7 @@
 mod field;
 mod rig;
 
+mod backfill;
 mod channels;
 mod commands;
 mod ownership;

@@ -12,8 +12,9 @@ use protocol::profile::Catalogue;
 use raft_store::state::assignment::{Move, Revocation};
 use raft_store::state::command::{Outcome, Phase, Request};
 use raft_store::state::membership::Newcomer;
-use raft_store::state::registry::{Endpoint, LineSpec, MeterSpec, Parity, Schedule};
-use raft_store::state::{Entry, LogPosition, Reply, apply};
+use raft_store::state::plant::detail::{MeterDetail, Own};
+use raft_store::state::registry::{Endpoint, LineSpec, Meter, MeterSpec, Parity, Schedule};
+use raft_store::state::{Entry, LogPosition, Reply, UnixMillis, apply};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -151,6 +152,20 @@ impl Town {
         };
         self.apply(&Entry::ImportMeters { meters: vec![spec] });
         self.applied.borrow().state.registry.meter_named(&name).expect("imported").id
+    }
+
+    /// One that is read by a schedule in words, and was due from long ago.
+    pub(super) fn add_meter_by(&self, line: LineId, address: Address, schedule: &str) -> MeterId {
+        let meter = self.add_meter(line, address, 3_600);
+        let state = self.applied.borrow().state.clone();
+        let Meter { name, schedule: interval, .. } = state.registry.meters[&meter].clone();
+        self.apply(&Entry::RemoveMeter { name: name.clone() });
+        let line = state.registry.lines[&line].spec.name.clone();
+        let spec = MeterSpec { name: name.clone(), line, address, profile: None, schedule: interval, enabled: true };
+        let own = Own::Words(schedule.parse().expect("a schedule"));
+        let detail = MeterDetail { schedule: own, ..MeterDetail::default() };
+        self.apply(&Entry::RegisterMeters { at: UnixMillis(1), meters: vec![(spec, detail)] });
+        self.applied.borrow().state.registry.meter_named(&name).expect("registered").id
     }
 
     pub(super) fn epoch(&self, line: LineId) -> Epoch {

@@ -206,6 +206,7 @@ fn the_bytes_of_a_stored_record_are_the_same_in_every_release() {
         kind: Kind::OnDemand.into(),
         at: 1_795_424_401_000,
         attempts: 2,
+        origin: 0,
         content: Some(Content::Reading(reading)),
         command: 300,
     };
