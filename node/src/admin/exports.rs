@@ -23,7 +23,7 @@ use crate::config;
 use crate::mysql::{Export, ExportQuery, ExportedRow};
 
 impl Admin {
-    /// The stream of one export; its place is free again when the stream is gone.
+    /// The stream of one export; its place is free again with its connection, though whoever asked may stand still.
     pub(super) async fn begin_export(
         &self,
         asked: api::ExportReadingsRequest,
@@ -38,7 +38,11 @@ impl Admin {
         let export = self.reader.export(query).await.map_err(no_rows)?;
         let patience = Patience { limit: settings.export_patience, setting: "admin.export_patience" };
         let admin = self.clone();
-        Ok(self.feed(place, settings.export_queue, patience, move |feed| admin.feed_export(feed, export, state)))
+        let work = move |feed| async move {
+            let _place = place;
+            admin.feed_export(feed, export, state).await
+        };
+        Ok(self.feed(None, settings.export_queue, patience, work))
     }
 
     async fn feed_export(

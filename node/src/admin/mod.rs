@@ -133,13 +133,13 @@ impl Admin {
             Status::resource_exhausted(format!("{most} watchers are served already (admin.watchers): try another node"))
         })?;
         let patience = watching::Patience { limit: self.config.admin.watch_patience, setting: "admin.watch_patience" };
-        Ok(self.feed(place, self.config.admin.watch_queue, patience, task))
+        Ok(self.feed(Some(place), self.config.admin.watch_queue, patience, task))
     }
 
-    /// The stream of whoever has `place`, fed by `task`.
+    /// A stream fed by `task`; `place`, if any, is held until whoever reads it is gone.
     fn feed<T, F>(
         &self,
-        place: OwnedSemaphorePermit,
+        place: Option<OwnedSemaphorePermit>,
         room: usize,
         patience: watching::Patience,
         task: impl FnOnce(Arc<watching::Feed<T>>) -> F,

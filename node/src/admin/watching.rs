@@ -24,7 +24,7 @@ pub struct Watch<T> {
     queue: mpsc::Receiver<T>,
     end: Arc<OnceLock<Status>>,
     ended: bool,
-    _place: OwnedSemaphorePermit,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 /// The end that says what happens.
@@ -48,8 +48,8 @@ pub struct Patience {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gone;
 
-/// Both ends of a stream that keeps at most `room` items for its watcher.
-pub fn pair<T>(room: usize, patience: Patience, place: OwnedSemaphorePermit) -> (Feed<T>, Watch<T>) {
+/// Both ends of a stream that keeps at most `room` items for its watcher, and `place`, if any, until the watcher is gone.
+pub fn pair<T>(room: usize, patience: Patience, place: Option<OwnedSemaphorePermit>) -> (Feed<T>, Watch<T>) {
     let (sender, receiver) = mpsc::channel(room);
     let end = Arc::new(OnceLock::new());
     let feed = Feed { queue: sender, end: Arc::clone(&end), patience };
@@ -109,7 +109,7 @@ mod tests {
         let places = Arc::new(Semaphore::new(1));
         let place = Arc::clone(&places).try_acquire_owned().expect("one place");
         let (feed, watch) =
-            pair(room, Patience { limit: Duration::from_millis(20), setting: "admin.watch_patience" }, place);
+            pair(room, Patience { limit: Duration::from_millis(20), setting: "admin.watch_patience" }, Some(place));
         (feed, watch, places)
     }
 
