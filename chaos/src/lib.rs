@@ -13,6 +13,7 @@
 
 pub mod clock;
 pub mod cluster;
+pub mod cpu;
 pub mod drain;
 pub mod efficiency;
 pub mod failover;

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::clock::Stamp;
+use crate::cpu;
 
 /// For a connection to a node to be made.
 const CONNECT_LIMIT: Duration = Duration::from_millis(500);
@@ -109,6 +110,11 @@ impl Process {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?;
         Some(kib.trim().parse::<u64>().ok()? * 1024)
+    }
+
+    /// The processor time it took since it was started; none where it does not run.
+    pub fn cpu(&self) -> Option<Duration> {
+        cpu::spent(self.child.as_ref().and_then(Child::id)?)
     }
 
     /// Its status: its own view, or the cluster's; none while it cannot say.

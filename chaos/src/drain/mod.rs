@@ -24,7 +24,7 @@ use protocol::api::admin::StatusReply;
 use tokio::time::sleep;
 
 use crate::cluster::Cluster;
-use report::{Report, Round};
+use report::{Report, Round, Speed};
 use server::Server;
 use tables::Tables;
 
@@ -120,37 +120,45 @@ impl Bench<'_> {
             } else {
                 self.from
             };
-            let drain = self.drain(from, self.options.rows).await?;
+            let drain = self.drain(server, from, self.options.rows).await?;
             let found = tables.count().await?;
             let expected = self.options.rows * if self.options.grow { u64::from(number) + 1 } else { 1 };
             self.report.expect("rows", expected, found);
             let load = if self.options.grow { None } else { Some(self.load(server, tables, &mut sum).await?) };
             self.report.round(Round { drain, load });
         }
-        self.replay(tables, sum).await
+        self.replay(server, tables, sum).await
     }
 
     /// What was drained has to be the same each time; then the server loads it itself.
-    async fn load(&mut self, server: &Server, tables: &mut Tables, sum: &mut Option<u64>) -> Result<f64> {
+    async fn load(&mut self, server: &Server, tables: &mut Tables, sum: &mut Option<u64>) -> Result<Speed> {
         let drained = tables.checksum().await?;
         self.report.expect("checksum", *sum.get_or_insert(drained), drained);
         if !self.file.exists() {
             tables.export(&self.file).await?;
         }
         tables.empty().await?;
+        let before = server.cpu();
         let took = server.load(&self.file, tables).await?;
+        let server_us = self.each(before, server.cpu());
         self.report.expect("checksum of what was loaded", drained, tables.checksum().await?);
         tables.empty().await?;
-        Ok(self.options.rows as f64 / took.as_secs_f64())
+        let rows = self.options.rows as f64 / took.as_secs_f64();
+        Ok(Speed { rows, server_us, leader_us: None, others_us: None })
+    }
+
+    /// Microseconds of processor time for each row of a round.
+    fn each(&self, before: Option<Duration>, after: Option<Duration>) -> Option<f64> {
+        Some(after?.checked_sub(before?)?.as_secs_f64() * 1e6 / self.options.rows as f64)
     }
 
     /// The same rows into the table that has them.
-    async fn replay(&mut self, tables: &mut Tables, sum: Option<u64>) -> Result<()> {
+    async fn replay(&mut self, server: &Server, tables: &mut Tables, sum: Option<u64>) -> Result<()> {
         if sum.is_none() {
             return Ok(());
         }
-        self.drain(self.from, self.options.rows).await?;
-        let speed = self.drain(self.from, self.options.rows).await?;
+        self.drain(server, self.from, self.options.rows).await?;
+        let speed = self.drain(server, self.from, self.options.rows).await?;
         self.report.replayed(speed);
         self.report.expect("rows after a replay", self.options.rows, tables.count().await?);
         self.report.expect("checksum after a replay", sum.unwrap_or(0), tables.checksum().await?);
@@ -158,7 +166,7 @@ impl Bench<'_> {
     }
 
     /// Rows a second from the first to the last; the nodes do not run after.
-    async fn drain(&mut self, from: u64, rows: u64) -> Result<f64> {
+    async fn drain(&mut self, server: &Server, from: u64, rows: u64) -> Result<Speed> {
         self.cluster.kill_all().await?;
         let meters = self.options.meters / NODES;
         for (node, number) in self.cluster.nodes().iter().zip(0..) {
@@ -167,11 +175,30 @@ impl Bench<'_> {
             let more = ["fill-spool", "--first", &first, "--meters", &meters, "--slots", &slots, "--from", &from];
             node.command("bench", &more).await?;
         }
+        let before = server.cpu();
         self.cluster.start_all()?;
-        let speed = self.until_written(rows).await?;
+        let rows = self.until_written(rows).await?;
         self.until_forgotten().await?;
+        let server_us = self.each(before, server.cpu());
+        let (leader_us, others_us) = self.nodes_us().await;
         self.cluster.kill_all().await?;
-        Ok(speed)
+        Ok(Speed { rows, server_us, leader_us, others_us })
+    }
+
+    /// Of the leader, and of the others together, since they were started.
+    async fn nodes_us(&self) -> (Option<f64>, Option<f64>) {
+        let leader = self.cluster.status().await.map_or(0, |status| status.leader);
+        let (mut led, mut others) = (None, Some(0.0));
+        for node in self.cluster.nodes() {
+            let id = node.status(true).await.map(|status| status.answered_by);
+            let took = self.each(Some(Duration::ZERO), node.cpu());
+            if id == Some(leader) {
+                led = took;
+            } else {
+                others = others.zip(took).map(|(all, took)| all + took);
+            }
+        }
+        (led, others)
     }
 
     /// Waits until every spool knows that its records are written.

@@ -6,13 +6,34 @@ use serde::Serialize;
 
 use super::Options;
 
-/// One round, rows a second.
+/// One round.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Round {
     /// By the product.
-    pub drain: f64,
+    pub drain: Speed,
     /// By LOAD DATA; none where nothing is compared.
-    pub load: Option<f64>,
+    pub load: Option<Speed>,
+}
+
+/// Rows a second, and the processor time a row took, microseconds; none where it is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Speed {
+    /// Rows a second.
+    pub rows: f64,
+    /// In the database's server.
+    pub server_us: Option<f64>,
+    /// In the node that led at the end.
+    pub leader_us: Option<f64>,
+    /// In the other nodes together.
+    pub others_us: Option<f64>,
+}
+
+impl Speed {
+    fn words(&self) -> String {
+        let spent = [("server", self.server_us), ("leader", self.leader_us), ("others", self.others_us)];
+        let spent = spent.into_iter().filter_map(|(who, us)| Some(format!(", {who} {:.1} us", us?)));
+        format!("{:.0} rows/s{}", self.rows, spent.collect::<String>())
+    }
 }
 
 /// The outcome.
@@ -27,7 +48,7 @@ pub struct Report {
     /// Every round.
     pub rounds: Vec<Round>,
     /// Rows a second of rows that were there.
-    pub replay: Option<f64>,
+    pub replay: Option<Speed>,
     /// What was not as it has to be.
     pub failures: Vec<String>,
     /// `kept` or `broken`.
@@ -49,12 +70,12 @@ impl Report {
     }
 
     pub(super) fn round(&mut self, round: Round) {
-        let load = round.load.map_or(String::new(), |load| format!(", LOAD DATA {load:.0}"));
-        eprintln!("chaos: round {}: {:.0} rows/s{load}", self.rounds.len() + 1, round.drain);
+        let load = round.load.map_or(String::new(), |load| format!("; LOAD DATA {}", load.words()));
+        eprintln!("chaos: round {}: {}{load}", self.rounds.len() + 1, round.drain.words());
         self.rounds.push(round);
     }
 
-    pub(super) fn replayed(&mut self, speed: f64) {
+    pub(super) fn replayed(&mut self, speed: Speed) {
         self.replay = Some(speed);
     }
 
@@ -72,8 +93,8 @@ impl Report {
 
     /// For people.
     pub fn table(&self) -> String {
-        let drains: Vec<_> = self.rounds.iter().map(|round| round.drain).collect();
-        let loads: Vec<_> = self.rounds.iter().filter_map(|round| round.load).collect();
+        let drains: Vec<_> = self.rounds.iter().map(|round| round.drain.rows).collect();
+        let loads: Vec<_> = self.rounds.iter().filter_map(|round| Some(round.load?.rows)).collect();
         let list = |speeds: &[f64]| speeds.iter().map(|speed| format!("{speed:.0}")).collect::<Vec<_>>().join("  ");
         let mut lines = vec![
             format!("{} rows of {} meters a round, rows a second", self.rows, self.meters),
@@ -88,7 +109,7 @@ impl Report {
             lines.push(format!("LOAD DATA  {}   median {:.0}", list(&loads), median(&loads)));
             lines.push(format!("ratio      {:.2}", median(&drains) / median(&loads)));
         }
-        lines.extend(self.replay.map(|speed| format!("replay     {speed:.0}")));
+        lines.extend(self.replay.map(|speed| format!("replay     {}", speed.words())));
         lines.extend(self.failures.iter().cloned());
         lines.join("\n") + "\n" + self.verdict + "\n"
     }

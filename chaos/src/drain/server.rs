@@ -13,6 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
 use super::tables::{self, Tables};
+use crate::cpu;
 
 const START_LIMIT: Duration = Duration::from_secs(60);
 const LOAD_LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -26,12 +27,17 @@ pub struct Server {
 
 struct Own {
     port: u16,
-    _process: Child,
+    process: Child,
 }
 
 impl Server {
     pub fn named(url: &str) -> Self {
         Self { url: url.trim_end_matches('/').to_owned(), own: None }
+    }
+
+    /// The processor time it took since it was started; none of one that is named.
+    pub fn cpu(&self) -> Option<Duration> {
+        cpu::spent(self.own.as_ref()?.process.id()?)
     }
 
     pub async fn start(dir: &Path, pool_mib: u32) -> Result<Self> {
@@ -61,7 +67,7 @@ impl Server {
             );
             sleep(Duration::from_millis(50)).await;
         }
-        Ok(Self { url, own: Some(Own { port, _process: process }) })
+        Ok(Self { url, own: Some(Own { port, process }) })
     }
 
     /// Has the rows in `file` loaded by one connection of the server's own client, or of this one for a named server; how
