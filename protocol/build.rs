@@ -15,6 +15,10 @@ fn generate() -> Result<(), Box<dyn std::error::Error>> {
     let files = protox::compile(["proto/admin.proto", "proto/peer.proto"], ["proto"])?;
     let out = std::path::PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("descriptors.bin"), files.encode_to_vec())?;
-    tonic_prost_build::configure().build_transport(false).include_file("hearth.rs").compile_fds(files)?;
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .bytes(".hearth.peer.v1.SpooledRecord.record")
+        .include_file("hearth.rs")
+        .compile_fds(files)?;
     Ok(())
 }

@@ -163,10 +163,19 @@ settings!(
         /// For a call to a node's spool, beyond the time it was asked to wait.
         #[serde(with = "humantime_serde")]
         pull_timeout: Duration = Duration::from_secs(10),
+        /// Rows that are sorted before they are written, at most: rows of one meter side by side are less work for the server.
+        gather_rows: usize = 120_000,
         /// Pulls of one node that wait to be written, at most.
-        pulls_ahead: usize = 6,
-        /// Pulls of all nodes between the pullers and the writing loop, at most.
-        hand_over: usize = 24,
+        pulls_ahead: usize = 12,
+        /// Pulls of one node that are written or wait to be, and that its spool still keeps, at most.
+        pulls_unacknowledged: usize = 256,
+        /// Pulls of all nodes between the pullers and the writing loop, at most: of fresh readings, and of a backlog.
+        hand_over: usize = 36,
+        /// A spool that holds so many records more than were pulled has a backlog: what comes after them is pulled beside it.
+        lane_records: u64 = 20_000,
+        /// How often fresh readings are pulled beside a backlog, at least.
+        #[serde(with = "humantime_serde")]
+        fresh_every: Duration = Duration::from_millis(500),
         /// Writes tried again on the same connection before it is given up.
         retries: u32 = 5,
         /// Commands waiting to be stored in the history, at most; more wait in turn.
@@ -772,7 +781,10 @@ impl Config {
             ("mysql.keeper_chunks", self.mysql.keeper_chunks),
             ("mysql.retention_drops", self.mysql.retention_drops),
             ("mysql.connections", self.mysql.connections),
+            ("mysql.gather_rows", self.mysql.gather_rows),
             ("mysql.pulls_ahead", self.mysql.pulls_ahead),
+            ("mysql.pulls_unacknowledged", self.mysql.pulls_unacknowledged),
+            ("mysql.lane_records", self.mysql.lane_records as usize),
             ("mysql.hand_over", self.mysql.hand_over),
             ("mysql.history_queue", self.mysql.history_queue),
             ("spool.batch_records", self.spool.batch_records),

@@ -13,7 +13,9 @@
 //! anything a new leader would need: it starts from what each spool still has.
 
 mod backlog;
+mod hand_over;
 mod history;
+mod lanes;
 mod newest;
 mod projector;
 mod puller;
@@ -34,6 +36,7 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use backlog::Backlog;
+use hand_over::hand_over;
 use history::Job;
 pub use history::{History, HistoryError};
 use puller::Limits;
@@ -71,8 +74,8 @@ impl Writer {
             return stop.cancelled().await;
         }
         let backlog = Backlog::default();
-        let (out, batches) = mpsc::channel(config.mysql.hand_over);
-        let pullers = Pullers::new(Limits::of(&config), out, backlog.clone());
+        let (giving, batches) = hand_over(config.mysql.hand_over);
+        let pullers = Pullers::new(Limits::of(&config), giving, backlog.clone());
         let scribe = Scribe::new(&config, board, metrics, backlog, batches, jobs, cluster.applied());
         let dial = |node| cluster.peer(node).map_err(|error| error.to_string());
         tokio::join!(pullers.run(cluster.applied(), dial, stop.clone()), scribe.run(stop));

@@ -1,8 +1,8 @@
 //! Records into the database, once each.
 //!
 //! ```text
-//!   records -> rows, sorted by key -> one part for each connection, no meter in two:
-//!                  part -> transaction --- committed
+//!   records -> rows, sorted by key -> one part for each connection, no meter in two -> transactions of mysql.batch_rows:
+//!           transaction --- committed
 //!                   ^         +----------- a row was refused, or it was too much at once
 //!                   +-- halves <-+              v
 //!                                     a half of one row -> rejected
@@ -16,6 +16,7 @@ use futures::future::join_all;
 use mysql_async::Value;
 use prost::Message;
 use protocol::api::peer::SpoolRecord;
+use protocol::api::peer::spool_record::Content;
 
 use super::rows::{self, RecordRow};
 use super::session::Session;
@@ -53,16 +54,18 @@ impl Database {
         records: &[SpoolRecord],
         is_fresh: impl Fn(&SpoolRecord) -> bool,
     ) -> Result<Written, DatabaseError> {
-        let (rows, mut rejections) = sort_out(records, is_fresh);
+        let sorted = sort(records, is_fresh);
         let sessions = std::iter::once(&mut self.session).chain(&mut self.beside);
-        let parts = parts(&rows, self.config.connections);
-        let outcomes = join_all(sessions.zip(parts).map(|(session, part)| write_part(session, part))).await;
-        rejections.extend(all_of(outcomes)?);
+        let parts = parts(&sorted, self.config.connections);
+        let most = self.config.batch_rows;
+        let outcomes = join_all(sessions.zip(parts).map(|(session, part)| write_part(session, part, most))).await;
+        let rejections = all_of(outcomes)?;
         for rejection in &rejections {
             self.reject(records, rejection).await?;
         }
         // After the readings: who pulled them is told only when both are in, and sends them again otherwise.
-        let readings = rows.iter().filter(|row| !row.missed).map(|row| (row.key.meter, row.key.slot));
+        let is_reading = |record: &&SpoolRecord| matches!(record.content, Some(Content::Reading(_)));
+        let readings = records.iter().filter(is_reading).map(|record| (record.meter, record.slot));
         self.mark_late(wall_now(), readings).await?;
         let rejected: Vec<_> = rejections.into_iter().map(|rejection| rejection.index).collect();
         Ok(Written { rows: records.len().saturating_sub(rejected.len()) as u64, rejected })
@@ -97,33 +100,35 @@ impl Database {
     }
 }
 
-/// The rows of `records` in the order of their key and age, and the records that are none.
-fn sort_out(records: &[SpoolRecord], is_fresh: impl Fn(&SpoolRecord) -> bool) -> (Vec<RecordRow<'_>>, Vec<Rejection>) {
-    let mut order: Vec<_> = records.iter().enumerate().collect();
-    // By what was read, then by age; the place keeps equals in their order.
-    order.sort_unstable_by_key(|(place, record)| (record.meter, record.slot, record.kind, record.at, *place));
-    let (mut rows, mut rejections) = (Vec::<RecordRow<'_>>::with_capacity(records.len()), Vec::new());
-    for (index, record) in order {
-        match RecordRow::new(index, record) {
-            Ok(mut row) => {
-                let is_first = rows.last().is_none_or(|before| before.key != row.key);
-                row.fresh = is_first && is_fresh(record);
-                rows.push(row);
-            }
-            Err(text) => rejections.push(Rejection { index, code: 0, text }),
-        }
-    }
-    (rows, rejections)
+/// A record in the order of its key and age.
+#[derive(Debug, Clone, Copy)]
+struct Sorted<'r> {
+    index: usize,
+    record: &'r SpoolRecord,
+    fresh: bool,
 }
 
-/// `rows` in at most `count` parts of about one size, none of which has a meter of another.
-fn parts<'p, 'r>(rows: &'p [RecordRow<'r>], count: usize) -> Vec<&'p [RecordRow<'r>]> {
-    let count = count.min(rows.len() / LEAST_ROWS).max(1);
-    let (mut parts, mut rest) = (Vec::with_capacity(count), rows);
+fn sort(records: &[SpoolRecord], is_fresh: impl Fn(&SpoolRecord) -> bool) -> Vec<Sorted<'_>> {
+    let sorted = |(index, record)| Sorted { index, record, fresh: false };
+    let mut sorted: Vec<_> = records.iter().enumerate().map(sorted).collect();
+    let key = |record: &SpoolRecord| (record.meter, record.slot, record.kind);
+    // By what was read, then by age; the place keeps equals in their order.
+    sorted.sort_unstable_by_key(|Sorted { index, record, .. }| (key(record), record.at, *index));
+    let mut before = None;
+    for Sorted { record, fresh, .. } in &mut sorted {
+        *fresh = before.replace(key(record)) != Some(key(record)) && is_fresh(record);
+    }
+    sorted
+}
+
+/// `sorted` in at most `count` parts of about one size, none of which has a meter of another.
+fn parts<'p, 'r>(sorted: &'p [Sorted<'r>], count: usize) -> Vec<&'p [Sorted<'r>]> {
+    let count = count.min(sorted.len() / LEAST_ROWS).max(1);
+    let (mut parts, mut rest) = (Vec::with_capacity(count), sorted);
     for left in (1..=count).rev() {
         let aim = rest.len() / left;
-        let last = rest.get(aim.saturating_sub(1)).map(|row| row.key.meter);
-        let end = rest.partition_point(|row| Some(row.key.meter) <= last);
+        let last = rest.get(aim.saturating_sub(1)).map(|sorted| sorted.record.meter);
+        let end = rest.partition_point(|sorted| Some(sorted.record.meter) <= last);
         let (part, others) = rest.split_at(end);
         parts.push(part);
         rest = others;
@@ -131,9 +136,28 @@ fn parts<'p, 'r>(rows: &'p [RecordRow<'r>], count: usize) -> Vec<&'p [RecordRow<
     parts
 }
 
-/// Halves of halves: never more than the logarithm of the part.
-async fn write_part(session: &mut Session, part: &[RecordRow<'_>]) -> Result<Vec<Rejection>, DatabaseError> {
-    let (mut open, mut rejections) = (vec![part], Vec::new());
+/// Transactions of `most` rows; the rows of one are made when its turn comes.
+async fn write_part(session: &mut Session, part: &[Sorted<'_>], most: usize) -> Result<Vec<Rejection>, DatabaseError> {
+    let mut rejections = Vec::new();
+    for chunk in part.chunks(most) {
+        let mut rows = Vec::with_capacity(chunk.len());
+        for Sorted { index, record, fresh } in chunk {
+            match RecordRow::new(*index, record) {
+                Ok(mut row) => {
+                    row.fresh = *fresh;
+                    rows.push(row);
+                }
+                Err(text) => rejections.push(Rejection { index: *index, code: 0, text }),
+            }
+        }
+        rejections.extend(write_rows(session, &rows).await?);
+    }
+    Ok(rejections)
+}
+
+/// Halves of halves: never more than the logarithm of `rows`.
+async fn write_rows(session: &mut Session, rows: &[RecordRow<'_>]) -> Result<Vec<Rejection>, DatabaseError> {
+    let (mut open, mut rejections) = (vec![rows], Vec::new());
     while let Some(part) = open.pop() {
         match (session.commit(part).await, part) {
             (Ok(()), _) => {}

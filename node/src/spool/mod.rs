@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use bytes::Bytes;
 use prost::Message;
 use protocol::api::peer::SpoolRecord;
 use protocol::api::peer::spool_record::Content;
@@ -113,7 +114,9 @@ pub struct Pulled {
     /// The spool they came from.
     pub spool_id: u64,
     /// Sequence and bytes of each, oldest first; the bytes are as they were stored.
-    pub records: Vec<(u64, Vec<u8>)>,
+    pub records: Vec<(u64, Bytes)>,
+    /// The last sequence given.
+    pub last: u64,
     /// Records not acknowledged yet, these among them.
     pub backlog_records: u64,
     /// Their bytes.
@@ -214,8 +217,8 @@ impl Spool {
         }
         let records = self.read(after, max_records, max_bytes).await?;
         self.pressure();
-        let holds = *self.holds.borrow();
-        Ok(Pulled { spool_id: self.id(), records, backlog_records: holds.records, backlog_bytes: holds.bytes })
+        let Holds { last, records: backlog_records, bytes: backlog_bytes, .. } = *self.holds.borrow();
+        Ok(Pulled { spool_id: self.id(), records, last, backlog_records, backlog_bytes })
     }
 
     /// How full it is.
@@ -272,7 +275,7 @@ impl Spool {
         }
     }
 
-    async fn read(&self, after: u64, max_records: usize, max_bytes: u64) -> Result<Vec<(u64, Vec<u8>)>, SpoolError> {
+    async fn read(&self, after: u64, max_records: usize, max_bytes: u64) -> Result<Vec<(u64, Bytes)>, SpoolError> {
         let database = self.database.upgrade().ok_or(SpoolError::Closed)?;
         let reading = tokio::task::spawn_blocking(move || store::read(&database, after, max_records, max_bytes));
         let unusable =

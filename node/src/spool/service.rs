@@ -1,14 +1,13 @@
 //! What the leader may ask of this node's spool, over gRPC.
 //!
 //! Promises: a pull never exceeds this node's own bounds, whatever was asked; a cursor or an acknowledgement of another
-//! spool never touches this one. Refuses: knowing who leads: two leaders at once pull the same records, and the
-//! database's key makes them one row.
+//! spool never touches this one; records go as they were stored. Refuses: reading them, and knowing who leads: two
+//! leaders at once pull the same records, and the database's key makes them one row.
 
 use std::time::Duration;
 
-use prost::Message;
 use protocol::api::peer::spool_server::Spool as SpoolApi;
-use protocol::api::peer::{AcknowledgeReply, AcknowledgeRequest, PullReply, PullRequest, SpoolRecord, SpooledRecord};
+use protocol::api::peer::{AcknowledgeReply, AcknowledgeRequest, PullReply, PullRequest, SpooledRecord};
 use tonic::{Request, Response, Status};
 
 use super::{Pulled, Spool, SpoolError};
@@ -47,7 +46,7 @@ impl SpoolService {
 impl SpoolApi for SpoolService {
     async fn pull(&self, request: Request<PullRequest>) -> Result<Response<PullReply>, Status> {
         let pulled = self.pull_within_bounds(request.get_ref()).await?;
-        Ok(Response::new(reply(pulled)?))
+        Ok(Response::new(reply(pulled)))
     }
 
     async fn acknowledge(&self, request: Request<AcknowledgeRequest>) -> Result<Response<AcknowledgeReply>, Status> {
@@ -57,14 +56,10 @@ impl SpoolApi for SpoolService {
     }
 }
 
-fn reply(pulled: Pulled) -> Result<PullReply, Status> {
-    let Pulled { spool_id, records, backlog_records, backlog_bytes } = pulled;
-    let decode = |(sequence, bytes): (u64, Vec<u8>)| match SpoolRecord::decode(bytes.as_slice()) {
-        Ok(record) => Ok(SpooledRecord { sequence, record: Some(record) }),
-        Err(error) => Err(Status::data_loss(format!("record {sequence} of spool {spool_id}: {error}"))),
-    };
-    let records = records.into_iter().map(decode).collect::<Result<_, _>>()?;
-    Ok(PullReply { spool: spool_id, records, backlog_records, backlog_bytes })
+fn reply(pulled: Pulled) -> PullReply {
+    let Pulled { spool_id, records, last, backlog_records, backlog_bytes } = pulled;
+    let records = records.into_iter().map(|(sequence, record)| SpooledRecord { sequence, record }).collect();
+    PullReply { spool: spool_id, records, backlog_records, backlog_bytes, last }
 }
 
 impl From<SpoolError> for Status {

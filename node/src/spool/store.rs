@@ -16,6 +16,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
+use bytes::{Bytes, BytesMut};
 use prost::Message;
 use protocol::api::peer::SpoolRecord;
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition};
@@ -248,17 +249,19 @@ pub(super) fn read(
     after: u64,
     max_records: usize,
     max_bytes: u64,
-) -> Result<Vec<(u64, Vec<u8>)>, redb::Error> {
+) -> Result<Vec<(u64, Bytes)>, redb::Error> {
     let records = database.begin_read()?.open_table(RECORDS)?;
-    let mut taken = Vec::new();
-    let mut size = 0_u64;
+    let (mut taken, mut all) = (Vec::new(), BytesMut::new());
     for row in records.range(after.saturating_add(1)..)?.take(max_records) {
         let (sequence, bytes) = row?;
-        size = size.saturating_add(bytes.value().len() as u64);
+        let size = (all.len() as u64).saturating_add(bytes.value().len() as u64);
         if size > max_bytes && !taken.is_empty() {
             break;
         }
-        taken.push((sequence.value(), bytes.value().to_vec()));
+        all.extend_from_slice(bytes.value());
+        taken.push((sequence.value(), bytes.value().len()));
     }
-    Ok(taken)
+    // One piece of memory for all of them: each is a part of it.
+    let mut all = all.freeze();
+    Ok(taken.into_iter().map(|(sequence, length)| (sequence, all.split_to(length))).collect())
 }

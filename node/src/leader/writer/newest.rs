@@ -60,6 +60,17 @@ impl Newest {
         }
     }
 
+    /// `records` are in the tables: each meter's from its last slot to its first, so that only the first of them counts.
+    pub(super) fn written_last_first<'r>(&mut self, records: impl Iterator<Item = &'r SpoolRecord>) {
+        let mut before = None;
+        for record in records.filter(|record| matches!(record.content, Some(Content::Reading(_)))) {
+            if before != Some(record.meter) {
+                self.written(record);
+            }
+            before = Some(record.meter);
+        }
+    }
+
     /// What `reading_latest` has not been told: meter, slot and kind, by meter.
     pub(super) fn untold(&self) -> Vec<(u64, u64, u8)> {
         self.untold.iter().map(|(meter, (slot, kind))| (*meter, *slot, *kind)).collect()

@@ -6,35 +6,31 @@
 //!     +--------- a call failed: back off, same cursor ---------+
 //! ```
 //!
-//! Promises: never more than `mysql.pulls_ahead` pulls of a node in memory; an acknowledgement never passes a record that
-//! is not committed. Refuses: looking into records.
+//! Promises: never more than `mysql.pulls_ahead` pulls of a node in memory, and never more than `mysql.pulls_unacknowledged`
+//! that its spool still keeps; an acknowledgement never passes a record that is not committed. Refuses: choosing what to
+//! pull next: its lanes do.
 
-use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
+use prost::Message as _;
 use protocol::api::peer::spool_client::SpoolClient;
-use protocol::api::peer::{AcknowledgeRequest, PullReply, PullRequest, SpoolRecord};
+use protocol::api::peer::{AcknowledgeRequest, PullReply, PullRequest, SpoolRecord, SpooledRecord};
 use protocol::meter::NodeId;
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tonic::{Code, Request, Status};
 
 use super::backlog::Backlog;
+use super::hand_over::{Batch, Giving};
+use super::lanes::{Ask, Bounds, Got, Lane, Lanes, Over};
 use crate::cluster::peers::Peer;
 use crate::config::Config;
-
-/// Records of one pull on their way to the database.
-#[derive(Debug)]
-pub(super) struct Batch {
-    pub(super) records: Vec<SpoolRecord>,
-    /// Told once they are committed.
-    pub(super) committed: oneshot::Sender<()>,
-}
 
 /// The bounds of pulling.
 #[derive(Debug, Clone)]
 pub(super) struct Limits {
-    records: u32,
+    lanes: Bounds,
     bytes: u32,
     message_bytes: usize,
     wait: Duration,
@@ -47,36 +43,34 @@ pub(super) struct Limits {
 impl Limits {
     pub(super) fn of(config: &Config) -> Self {
         let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+        let mysql = &config.mysql;
+        let lanes = Bounds {
+            records: config.spool.pull_records.min(narrow(mysql.batch_rows as u64)),
+            unacknowledged: mysql.pulls_unacknowledged,
+            lane_records: mysql.lane_records,
+            fresh_every: mysql.fresh_every,
+        };
         Self {
-            records: config.spool.pull_records.min(narrow(config.mysql.batch_rows as u64)),
+            lanes,
             bytes: narrow(config.spool.pull_bytes.as_u64()),
             message_bytes: usize::try_from(config.raft.message_bytes.as_u64()).unwrap_or(usize::MAX),
-            wait: config.mysql.pull_wait,
-            call: config.mysql.pull_timeout,
-            ahead: config.mysql.pulls_ahead,
-            retry_min: config.mysql.retry_min,
-            retry_max: config.mysql.retry_max,
+            wait: mysql.pull_wait,
+            call: mysql.pull_timeout,
+            ahead: mysql.pulls_ahead,
+            retry_min: mysql.retry_min,
+            retry_max: mysql.retry_max,
         }
     }
-}
-
-/// A pull that was handed over.
-struct UnderWay {
-    spool: u64,
-    upto: u64,
-    // Absent once it is committed.
-    commit: Option<oneshot::Receiver<()>>,
 }
 
 pub(super) struct Puller {
     node: NodeId,
     client: SpoolClient<Peer>,
     limits: Limits,
-    out: mpsc::Sender<Batch>,
+    out: Giving,
     backlog: Backlog,
-    spool: u64,
-    after: u64,
-    under_way: VecDeque<UnderWay>,
+    lanes: Lanes,
+    places: Arc<Semaphore>,
 }
 
 /// Why a puller stops for a while, or for good.
@@ -92,10 +86,17 @@ impl From<Status> for Pause {
     }
 }
 
+impl From<Over> for Pause {
+    fn from(Over: Over) -> Self {
+        Self::Over
+    }
+}
+
 impl Puller {
-    pub(super) fn new(node: NodeId, peer: Peer, limits: Limits, out: mpsc::Sender<Batch>, backlog: Backlog) -> Self {
+    pub(super) fn new(node: NodeId, peer: Peer, limits: Limits, out: Giving, backlog: Backlog) -> Self {
         let client = SpoolClient::new(peer).max_decoding_message_size(limits.message_bytes);
-        Self { node, client, limits, out, backlog, spool: 0, after: 0, under_way: VecDeque::new() }
+        let (lanes, places) = (Lanes::new(limits.lanes), Arc::new(Semaphore::new(limits.ahead)));
+        Self { node, client, limits, out, backlog, lanes, places }
     }
 
     /// Pulls until the writing loop is gone.
@@ -120,58 +121,82 @@ impl Puller {
     }
 
     async fn step(&mut self) -> Result<(), Pause> {
-        if self.under_way.len() < self.limits.ahead && self.hand_over_next().await? {
-            return Ok(());
+        if let Some((spool, upto)) = self.lanes.committed()? {
+            self.acknowledge(spool, upto).await?;
         }
-        self.settle_oldest().await
+        let Some(ask) = self.lanes.next(Instant::now()) else { return self.wait(false).await };
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return self.wait(true).await };
+        let came = self.pull(ask, place).await?;
+        if came || ask.lane == Lane::Fresh || self.lanes.is_idle() { Ok(()) } else { self.wait(false).await }
     }
 
-    /// Whether there was something to hand over.
-    async fn hand_over_next(&mut self) -> Result<bool, Pause> {
-        let wait = if self.under_way.is_empty() { self.limits.wait } else { Duration::ZERO };
-        let PullReply { spool, records, .. } = self.pull(self.limits.records, wait).await?;
-        self.spool = spool;
-        let Some(upto) = records.last().map(|record| record.sequence) else { return Ok(false) };
-        let records = records.into_iter().map(|record| record.record.unwrap_or_default()).collect();
+    /// Pulls and hands over; whether anything came.
+    async fn pull(&mut self, ask: Ask, place: OwnedSemaphorePermit) -> Result<bool, Pause> {
+        let wait = if self.lanes.is_idle() { self.limits.wait } else { Duration::ZERO };
+        let PullReply { spool, records, last, .. } = self.call(ask, wait).await?;
+        let (upto, count) = (records.last().map_or(0, |record| record.sequence), records.len());
+        let records = self.read(spool, &records)?;
         let (committed, commit) = oneshot::channel();
-        self.out.send(Batch { records, committed }).await.map_err(|_| Pause::Over)?;
-        self.after = upto;
-        self.under_way.push_back(UnderWay { spool, upto, commit: Some(commit) });
-        Ok(true)
+        let got = Got { spool, upto, records: count, last, commit: (count > 0).then_some(commit) };
+        if count > 0 {
+            self.out.give(ask.lane, Batch { records, committed, place }).await.map_err(|_| Pause::Over)?;
+        }
+        self.lanes.got(ask, got, Instant::now());
+        Ok(count > 0)
     }
 
-    async fn pull(&mut self, max_records: u32, wait: Duration) -> Result<PullReply, Status> {
+    fn read(&self, spool: u64, records: &[SpooledRecord]) -> Result<Vec<SpoolRecord>, Status> {
+        let read = |SpooledRecord { sequence, record }: &SpooledRecord| {
+            let unreadable =
+                |error| Status::data_loss(format!("record {sequence} of spool {spool} of node {}: {error}", self.node));
+            SpoolRecord::decode(record.clone()).map_err(unreadable)
+        };
+        records.iter().map(read).collect()
+    }
+
+    async fn call(&mut self, ask: Ask, wait: Duration) -> Result<PullReply, Status> {
+        let Ask { spool, after, records: max_records, .. } = ask;
         let wait_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
-        let max_bytes = self.limits.bytes;
-        let request = PullRequest { spool: self.spool, after: self.after, max_records, max_bytes, wait_ms };
+        let request = PullRequest { spool, after, max_records, max_bytes: self.limits.bytes, wait_ms };
         let reply = within(wait + self.limits.call, self.client.pull(Request::new(request))).await?;
         self.backlog.heard(self.node, reply.backlog_records);
         Ok(reply)
     }
 
-    /// Waits for the oldest pull to be committed, then has it forgotten.
-    async fn settle_oldest(&mut self) -> Result<(), Pause> {
-        self.await_commit().await?;
-        let Some(UnderWay { spool, upto, .. }) = self.under_way.front() else { return Ok(()) };
-        let request = AcknowledgeRequest { spool: *spool, upto: *upto };
+    async fn acknowledge(&mut self, spool: u64, upto: u64) -> Result<(), Pause> {
+        let request = AcknowledgeRequest { spool, upto };
         match within(self.limits.call, self.client.acknowledge(Request::new(request))).await {
-            Ok(_) => drop(self.under_way.pop_front()),
+            Ok(_) => {}
             // It is not that spool any more: there is nothing left to forget.
-            Err(status) if status.code() == Code::FailedPrecondition => drop(self.under_way.pop_front()),
+            Err(status) if status.code() == Code::FailedPrecondition => {}
             Err(status) => return Err(status.into()),
         }
+        self.lanes.forgotten(spool, upto);
         Ok(())
     }
 
-    async fn await_commit(&mut self) -> Result<(), Pause> {
-        while let Some(commit) = self.under_way.front_mut().and_then(|oldest| oldest.commit.as_mut()) {
-            match timeout(self.limits.retry_max, commit).await {
-                Ok(Ok(())) => self.under_way.iter_mut().take(1).for_each(|oldest| oldest.commit = None),
-                Ok(Err(_)) => return Err(Pause::Over),
-                // The database is away: say at least how much waits.
-                Err(_) => drop(self.pull(0, Duration::ZERO).await?),
+    /// Waits for what there is to do next: the oldest pull is committed, what is fresh is due, or there is a place in
+    /// memory where `is_place_wanted`.
+    async fn wait(&mut self, is_place_wanted: bool) -> Result<(), Pause> {
+        let fresh_at = self.lanes.fresh_at();
+        let fresh = async {
+            match fresh_at {
+                Some(at) if !is_place_wanted => sleep_until(at).await,
+                _ => std::future::pending().await,
             }
+        };
+        let places = Arc::clone(&self.places);
+        tokio::select! {
+            committed = self.lanes.until_committed() => Ok(committed?),
+            _ = places.acquire(), if is_place_wanted => Ok(()),
+            () = fresh => Ok(()),
+            () = sleep(self.limits.retry_max) => self.say_how_much_waits().await,
         }
+    }
+
+    /// The database is away: at least that is known.
+    async fn say_how_much_waits(&mut self) -> Result<(), Pause> {
+        self.call(Ask { records: 0, ..self.lanes.cursor() }, Duration::ZERO).await?;
         Ok(())
     }
 }

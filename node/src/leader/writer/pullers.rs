@@ -8,26 +8,27 @@ use std::collections::BTreeMap;
 use imbl::OrdMap;
 use protocol::meter::NodeId;
 use raft_store::state::membership::Member;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::Backlog;
-use super::puller::{Batch, Limits, Puller};
+use super::hand_over::Giving;
+use super::puller::{Limits, Puller};
 use crate::cluster::Applied;
 use crate::cluster::peers::Peer;
 
 pub(super) struct Pullers {
     limits: Limits,
-    out: mpsc::Sender<Batch>,
+    out: Giving,
     backlog: Backlog,
     running: BTreeMap<NodeId, (String, CancellationToken)>,
     tasks: JoinSet<()>,
 }
 
 impl Pullers {
-    pub(super) fn new(limits: Limits, out: mpsc::Sender<Batch>, backlog: Backlog) -> Self {
+    pub(super) fn new(limits: Limits, out: Giving, backlog: Backlog) -> Self {
         Self { limits, out, backlog, running: BTreeMap::new(), tasks: JoinSet::new() }
     }
 

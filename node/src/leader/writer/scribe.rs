@@ -5,7 +5,7 @@
 //!      ^                                                               |
 //!      +-- back-off <-- "away" <---------- any error that lasts <------+
 //!
-//!   batch: ask for the last readings of its meters -> judge -> write -> committed, and kept for
+//!   batch: what waits, sorted -> ask for the last readings of its meters -> judge -> write -> committed, and kept for
 //!          the newest readings are told (no batch waits, or every mysql.latest_every) -> its puller is told
 //! ```
 //!
@@ -17,15 +17,15 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use protocol::api::peer::SpoolRecord;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::Backlog;
+use super::hand_over::{Batch, Taking};
 use super::history::{HistoryError, Job};
 use super::newest::Newest;
 use super::projector::Projector;
-use super::puller::Batch;
 use super::sanity;
 use crate::cluster::Applied;
 use crate::cluster::board::Board;
@@ -41,14 +41,12 @@ pub(super) struct Scribe {
     rules: sanity::Rules,
     metrics: Metrics,
     report: Report,
-    batches: mpsc::Receiver<Batch>,
+    batches: Taking,
     jobs: mpsc::Receiver<Job>,
     applied: watch::Receiver<Applied>,
     projector: Projector,
     newest: Newest,
     pending: Option<Pending>,
-    // A batch that did not fit beside the others.
-    held: Option<Batch>,
     untold: Untold,
     pause: Duration,
 }
@@ -60,10 +58,11 @@ struct Untold {
     since: Option<Instant>,
 }
 
-/// Records of one transaction, and who waits for it.
+/// Records that are written together, in the order of their key, and who waits for them.
 struct Pending {
     records: Vec<SpoolRecord>,
     committed: Vec<oneshot::Sender<()>>,
+    _places: Vec<OwnedSemaphorePermit>,
 }
 
 impl Scribe {
@@ -72,14 +71,14 @@ impl Scribe {
         board: Board,
         metrics: Metrics,
         backlog: Backlog,
-        batches: mpsc::Receiver<Batch>,
+        batches: Taking,
         jobs: mpsc::Receiver<Job>,
         applied: watch::Receiver<Applied>,
     ) -> Self {
         let (rules, config) = ((&config.sanity).into(), config.mysql.clone());
         let (report, projector, pause) = (Report::new(board, backlog), Projector::default(), config.retry_min);
-        let (newest, pending, held, untold) = (Newest::default(), None, None, Untold::default());
-        Self { config, rules, metrics, report, batches, jobs, applied, projector, newest, pending, held, untold, pause }
+        let (newest, pending, untold) = (Newest::default(), None, Untold::default());
+        Self { config, rules, metrics, report, batches, jobs, applied, projector, newest, pending, untold, pause }
     }
 
     /// Writes until `stop`; what is under way then is taken back by the server, or pulled again by the next leader.
@@ -110,8 +109,8 @@ impl Scribe {
         self.pause = self.config.retry_min;
         loop {
             tokio::select! {
-                batch = next(&mut self.held, &mut self.batches) => match batch {
-                    Some(batch) => self.pending = Some(self.merge(batch)),
+                batch = self.batches.next() => match batch {
+                    Some(batch) => self.pending = Some(self.gather(batch)),
                     None => return Ok(()),
                 },
                 Some(job) = self.jobs.recv() => self.store(&mut database, job).await?,
@@ -123,23 +122,21 @@ impl Scribe {
 
     /// Nobody waits behind what was committed, or it has waited long enough.
     fn is_latest_due(&self) -> bool {
-        let is_idle = self.held.is_none() && self.batches.is_empty();
-        self.untold.since.is_some_and(|since| is_idle || since.elapsed() >= self.config.latest_every)
+        self.untold.since.is_some_and(|since| self.batches.is_empty() || since.elapsed() >= self.config.latest_every)
     }
 
-    /// `first`, and what else is there already and fits.
-    fn merge(&mut self, first: Batch) -> Pending {
-        let mut pending = Pending { records: first.records, committed: vec![first.committed] };
-        let most = self.config.batch_rows.saturating_mul(self.config.connections);
-        while let Ok(batch) = self.batches.try_recv() {
-            if pending.records.len().saturating_add(batch.records.len()) > most {
-                self.held = Some(batch);
-                break;
-            }
-            pending.records.extend(batch.records);
-            pending.committed.push(batch.committed);
+    /// `first`, and what else is there already and fits. A server takes many slots of one meter at once with less work
+    /// than one slot of many.
+    fn gather(&mut self, first: Batch) -> Pending {
+        let Batch { mut records, committed, place } = first;
+        let (mut committed, mut places) = (vec![committed], vec![place]);
+        while let Some(batch) = self.batches.take_within(self.config.gather_rows.saturating_sub(records.len())) {
+            records.extend(batch.records);
+            committed.push(batch.committed);
+            places.push(batch.place);
         }
-        pending
+        records.sort_by_key(|record| (record.meter, record.slot, record.kind, record.at));
+        Pending { records, committed, _places: places }
     }
 
     async fn write_pending(&mut self, database: &mut Database) -> Result<(), DatabaseError> {
@@ -161,8 +158,8 @@ impl Scribe {
         self.metrics.rows_written(written.rows);
         self.metrics.rows_rejected(written.rejected.len() as u64);
         let rejected: HashSet<_> = written.rejected.iter().collect();
-        let stored = pending.records.iter().enumerate().filter(|(place, _)| !rejected.contains(place));
-        stored.for_each(|(_, record)| self.newest.written(record));
+        let stored = pending.records.iter().enumerate().rev().filter(|(place, _)| !rejected.contains(place));
+        self.newest.written_last_first(stored.map(|(_, record)| record));
         self.untold.committed.extend(pending.committed);
         self.untold.since.get_or_insert_with(Instant::now);
         self.report.committed(pending.records, written);
@@ -206,13 +203,6 @@ impl Scribe {
         }
         self.projector.told(told);
         Ok(())
-    }
-}
-
-async fn next(held: &mut Option<Batch>, batches: &mut mpsc::Receiver<Batch>) -> Option<Batch> {
-    match held.take() {
-        Some(batch) => Some(batch),
-        None => batches.recv().await,
     }
 }
 

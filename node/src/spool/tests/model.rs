@@ -1,5 +1,6 @@
 use super::*;
 use crate::spool::SpoolError;
+use bytes::Bytes;
 use bytesize::ByteSize;
 use proptest::prelude::*;
 
@@ -27,7 +28,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 /// What the spool has to be: a list.
 #[derive(Default)]
 struct Model {
-    held: Vec<(u64, Vec<u8>)>,
+    held: Vec<(u64, Bytes)>,
     last: u64,
 }
 
@@ -42,7 +43,7 @@ impl Model {
             return Err(SpoolError::Full { bytes: self.bytes(), max_bytes });
         }
         self.last += 1;
-        self.held.push((self.last, bytes));
+        self.held.push((self.last, bytes.into()));
         Ok(self.last)
     }
 
@@ -54,7 +55,7 @@ impl Model {
         Ok(())
     }
 
-    fn pull(&self, after: u64, max: usize) -> Vec<(u64, Vec<u8>)> {
+    fn pull(&self, after: u64, max: usize) -> Vec<(u64, Bytes)> {
         self.held.iter().filter(|(sequence, _)| *sequence > after).take(max).cloned().collect()
     }
 }

@@ -2,16 +2,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::meter::NodeId;
-use tokio::sync::mpsc;
-use tokio::sync::mpsc::error::TryRecvError;
 
 use super::reading;
 use super::site::{Outbox, config, until};
 use crate::cluster::peers::{Caller, Peers};
 use crate::config::{self, Config};
 use crate::leader::writer::backlog::Backlog;
+use crate::leader::writer::hand_over::{Batch, hand_over};
 use crate::leader::writer::history::{History, HistoryError};
-use crate::leader::writer::puller::{Batch, Limits, Puller};
+use crate::leader::writer::puller::{Limits, Puller};
 
 /// Settings under which every pull carries one record.
 fn one_by_one() -> Arc<Config> {
@@ -29,26 +28,26 @@ async fn while_nothing_is_committed_no_more_is_pulled_than_the_limit_and_nothing
     outbox.append(&(0..5).map(|n| reading(n, 0)).collect::<Vec<_>>()).await;
     let peers = Peers::new(Caller::new("test", NodeId(1)), Duration::from_secs(1));
     let peer = peers.channel(NodeId(1), &outbox.address).unwrap();
-    let (out, mut batches) = mpsc::channel(100);
+    let (giving, mut batches) = hand_over(100);
     let backlog = Backlog::default();
-    let puller = tokio::spawn(Puller::new(NodeId(1), peer, Limits::of(&one_by_one()), out, backlog.clone()).run());
+    let puller = tokio::spawn(Puller::new(NodeId(1), peer, Limits::of(&one_by_one()), giving, backlog.clone()).run());
 
     let meter = |batch: &Batch| batch.records.iter().map(|record| record.meter).collect::<Vec<_>>();
-    let (first, second) = (batches.recv().await.unwrap(), batches.recv().await.unwrap());
+    let (first, second) = (batches.next().await.unwrap(), batches.next().await.unwrap());
     assert_eq!((meter(&first), meter(&second)), (vec![0], vec![1]));
     // It goes on asking how much waits, and for nothing else.
     outbox.append(&[reading(9, 0)]).await;
     until("the backlog is heard", async || backlog.records() == 6).await;
-    assert!(matches!(batches.try_recv(), Err(TryRecvError::Empty)));
+    assert!(batches.take_within(usize::MAX).is_none());
 
     second.committed.send(()).unwrap();
     outbox.append(&[reading(10, 0)]).await;
     until("the backlog is heard", async || backlog.records() == 7).await;
-    assert!(matches!(batches.try_recv(), Err(TryRecvError::Empty)), "a later commit acknowledges no earlier record");
+    assert!(batches.take_within(usize::MAX).is_none(), "a later commit acknowledges no earlier record");
 
     first.committed.send(()).unwrap();
     until("both are acknowledged", async || outbox.spool.pressure().records == 5).await;
-    assert_eq!(meter(&batches.recv().await.unwrap()), [2]);
+    assert_eq!(meter(&batches.next().await.unwrap()), [2]);
     drop(batches);
     puller.await.unwrap();
 }

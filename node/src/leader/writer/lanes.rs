@@ -1,0 +1,242 @@
+//! The two cursors of one spool, so that a backlog never keeps fresh readings waiting.
+//!
+//! ```text
+//!   sequence   acknowledged ..... after ........ fence ............ ahead ....... last
+//!                     |  under way  |  backlog lane  |  fresh lane,    |  fresh lane
+//!                     |             |  goes on ->    |  not to be      |  goes on ->
+//!                     |                              |  acknowledged   |
+//! ```
+//!
+//! A spool that holds more behind its cursor than `lane_records` gets a fence at its last record: what comes after it is
+//! fresh and pulled by a cursor of its own, at least every `fresh_every`; between two fresh pulls there is always one of
+//! the backlog. When the backlog has reached the fence, both are one again.
+//!
+//! Promises: pure; every record is pulled by one of the cursors, in the order of each; an acknowledgement never passes a
+//! record that is not committed. Refuses: calls, clocks, records.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::sync::oneshot::error::TryRecvError;
+use tokio::time::Instant;
+
+/// Which cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// What just came.
+    Fresh,
+    /// The oldest.
+    Backlog,
+}
+
+/// The bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Bounds {
+    /// Records of one pull.
+    pub(super) records: u32,
+    /// Pulls that are not acknowledged.
+    pub(super) unacknowledged: usize,
+    /// Records behind the cursor that are a backlog.
+    pub(super) lane_records: u64,
+    /// From fresh pull to fresh pull beside a backlog.
+    pub(super) fresh_every: Duration,
+}
+
+/// What to pull.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ask {
+    pub(super) lane: Lane,
+    pub(super) spool: u64,
+    pub(super) after: u64,
+    pub(super) records: u32,
+}
+
+/// What came.
+#[derive(Debug)]
+pub(super) struct Got {
+    pub(super) spool: u64,
+    /// The last of the records that came; none came: 0.
+    pub(super) upto: u64,
+    pub(super) records: usize,
+    /// The last that there is; 0: not told.
+    pub(super) last: u64,
+    pub(super) commit: Option<oneshot::Receiver<()>>,
+}
+
+/// A pull that was handed over.
+#[derive(Debug)]
+struct UnderWay {
+    upto: u64,
+    // Absent once it is committed.
+    commit: Option<oneshot::Receiver<()>>,
+}
+
+/// What is fresh, while there is a backlog.
+#[derive(Debug)]
+struct Fence {
+    upto: u64,
+    ahead: u64,
+    under_way: VecDeque<UnderWay>,
+    asked: Instant,
+    // The backlog had no turn since the last fresh pull.
+    is_turn_of_backlog: bool,
+    was_full: bool,
+}
+
+/// The cursors.
+#[derive(Debug)]
+pub(super) struct Lanes {
+    bounds: Bounds,
+    spool: u64,
+    after: u64,
+    under_way: VecDeque<UnderWay>,
+    fence: Option<Fence>,
+}
+
+/// The writing loop is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Over;
+
+impl Lanes {
+    /// Of a spool nothing is known of.
+    pub(super) const fn new(bounds: Bounds) -> Self {
+        Self { bounds, spool: 0, after: 0, under_way: VecDeque::new(), fence: None }
+    }
+
+    /// What to pull next; nothing while as much as may be is not acknowledged.
+    pub(super) fn next(&self, now: Instant) -> Option<Ask> {
+        let Self { bounds, after, under_way, fence, .. } = self;
+        let is_room = |under_way: &VecDeque<UnderWay>| under_way.len() < bounds.unacknowledged;
+        let backlog = self.cursor();
+        let Some(fence) = fence else { return is_room(under_way).then_some(backlog) };
+        let is_turn = !(fence.is_turn_of_backlog && is_room(under_way));
+        if is_turn && is_room(&fence.under_way) && (fence.was_full || self.fresh_at().is_some_and(|at| at <= now)) {
+            return Some(Ask { lane: Lane::Fresh, after: fence.ahead, ..backlog });
+        }
+        let left = fence.upto.saturating_sub(*after);
+        let records = u32::try_from(left).unwrap_or(u32::MAX).min(bounds.records);
+        is_room(under_way).then_some(Ask { records, ..backlog })
+    }
+
+    /// Where the older cursor stands.
+    pub(super) const fn cursor(&self) -> Ask {
+        Ask { lane: Lane::Backlog, spool: self.spool, after: self.after, records: self.bounds.records }
+    }
+
+    /// When what is fresh has to be looked for beside a backlog; none where there is no backlog.
+    pub(super) fn fresh_at(&self) -> Option<Instant> {
+        self.fence.as_ref().map(|fence| fence.asked + self.bounds.fresh_every)
+    }
+
+    /// `ask` was answered at `now`.
+    pub(super) fn got(&mut self, ask: Ask, got: Got, now: Instant) {
+        if got.spool != self.spool {
+            // Another spool answered, from its beginning.
+            let fresh = Self { spool: got.spool, ..Self::new(self.bounds) };
+            *self = fresh;
+        }
+        let Got { upto, records, last, commit, .. } = got;
+        let came = (records > 0).then_some(UnderWay { upto, commit });
+        match (&mut self.fence, ask.lane) {
+            (Some(fence), Lane::Fresh) => {
+                fence.asked = now;
+                fence.is_turn_of_backlog = true;
+                fence.was_full = records >= ask.records as usize;
+                fence.ahead = fence.ahead.max(upto);
+                fence.under_way.extend(came);
+                fence.fold();
+            }
+            (fence, _) => {
+                fence.iter_mut().for_each(|fence| fence.is_turn_of_backlog = false);
+                // Nothing came though there was something: who led before had it forgotten.
+                let gone = fence.as_ref().filter(|_| records == 0).map_or(0, |fence| fence.upto);
+                self.after = self.after.max(upto).max(gone);
+                self.under_way.extend(came);
+                self.open_or_close(last, now);
+            }
+        }
+    }
+
+    fn open_or_close(&mut self, last: u64, now: Instant) {
+        let reached = self.fence.take_if(|fence| self.after >= fence.upto);
+        if let Some(Fence { ahead, under_way, .. }) = reached {
+            self.after = self.after.max(ahead);
+            self.under_way.extend(under_way);
+        }
+        if self.fence.is_none() && last.saturating_sub(self.after) > self.bounds.lane_records {
+            self.fence = Some(Fence {
+                upto: last,
+                ahead: last,
+                under_way: VecDeque::new(),
+                asked: now,
+                is_turn_of_backlog: false,
+                was_full: false,
+            });
+        }
+    }
+
+    /// The last record before which all is committed: the spool may forget it. Nothing where none is new.
+    pub(super) fn committed(&mut self) -> Result<Option<(u64, u64)>, Over> {
+        let mut upto = None;
+        for pull in &mut self.under_way {
+            if !pull.is_committed()? {
+                break;
+            }
+            upto = Some((self.spool, pull.upto));
+        }
+        Ok(upto)
+    }
+
+    /// The spool has forgotten everything up to `upto`, or is not that spool any more.
+    pub(super) fn forgotten(&mut self, spool: u64, upto: u64) {
+        while spool == self.spool && self.under_way.front().is_some_and(|oldest| oldest.upto <= upto) {
+            self.under_way.pop_front();
+        }
+    }
+
+    /// Whether any pull waits to be acknowledged.
+    pub(super) fn is_idle(&self) -> bool {
+        self.under_way.is_empty() && self.fence.is_none()
+    }
+
+    /// Waits until the oldest pull is committed; for ever where there is none.
+    pub(super) async fn until_committed(&mut self) -> Result<(), Over> {
+        match self.under_way.front_mut() {
+            None => std::future::pending().await,
+            Some(UnderWay { commit: None, .. }) => Ok(()),
+            Some(oldest) => {
+                if let Some(commit) = &mut oldest.commit {
+                    commit.await.map_err(|_| Over)?;
+                }
+                oldest.commit = None;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl UnderWay {
+    fn is_committed(&mut self) -> Result<bool, Over> {
+        match self.commit.as_mut().map(oneshot::Receiver::try_recv) {
+            None => {}
+            Some(Ok(())) => self.commit = None,
+            Some(Err(TryRecvError::Empty)) => return Ok(false),
+            Some(Err(TryRecvError::Closed)) => return Err(Over),
+        }
+        Ok(true)
+    }
+}
+
+impl Fence {
+    /// What is committed at its head is one.
+    fn fold(&mut self) {
+        let is_done = |pull: Option<&mut UnderWay>| pull.is_some_and(|pull| pull.is_committed() == Ok(true));
+        while self.under_way.len() > 1 && is_done(self.under_way.get_mut(0)) && is_done(self.under_way.get_mut(1)) {
+            self.under_way.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

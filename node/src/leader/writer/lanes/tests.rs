@@ -1,0 +1,197 @@
+//! Two cursors over one spool: what is pulled when, and what may be forgotten.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const BOUNDS: Bounds =
+    Bounds { records: 4, unacknowledged: 3, lane_records: 8, fresh_every: Duration::from_millis(500) };
+
+/// A spool whose answers are given at once.
+struct Rig {
+    lanes: Lanes,
+    now: Instant,
+    last: u64,
+    acknowledged: u64,
+    // Of each pull, in the order of pulling: its lane, its records, and who is told.
+    pulled: Vec<(Lane, BTreeSet<u64>, Option<oneshot::Sender<()>>)>,
+}
+
+impl Rig {
+    fn holding(last: u64) -> Self {
+        Self { lanes: Lanes::new(BOUNDS), now: Instant::now(), last, acknowledged: 0, pulled: Vec::new() }
+    }
+
+    /// The lane that was pulled and what came; none while nothing may be pulled.
+    fn pull(&mut self) -> Option<(Lane, Vec<u64>)> {
+        let ask = self.lanes.next(self.now)?;
+        let from = ask.after.max(self.acknowledged) + 1;
+        let came: Vec<_> = (from..=self.last).take(ask.records as usize).collect();
+        let (committed, commit) = oneshot::channel();
+        let (upto, last) = (came.last().copied().unwrap_or(0), self.last);
+        let got = Got { spool: 7, upto, records: came.len(), last, commit: (!came.is_empty()).then_some(commit) };
+        self.lanes.got(ask, got, self.now);
+        self.pulled.push((ask.lane, came.iter().copied().collect(), Some(committed)));
+        Some((ask.lane, came))
+    }
+
+    /// Commits pull number `number`, if it has not been.
+    fn commit(&mut self, number: usize) {
+        if let Some(committed) = self.pulled.get_mut(number).and_then(|(_, _, committed)| committed.take()) {
+            let _ = committed.send(());
+        }
+    }
+
+    /// Acknowledges what may be; nothing that is not committed goes.
+    fn acknowledge(&mut self) {
+        while let Some((spool, upto)) = self.lanes.committed().expect("nobody is gone") {
+            let done = self.pulled.iter().filter(|(_, _, committed)| committed.is_none());
+            let done: BTreeSet<u64> = done.flat_map(|(_, records, _)| records.iter().copied()).collect();
+            assert!((self.acknowledged + 1..=upto).all(|sequence| done.contains(&sequence)), "{upto} is not committed");
+            self.acknowledged = upto;
+            self.lanes.forgotten(spool, upto);
+        }
+    }
+
+    fn seen(&self) -> BTreeSet<u64> {
+        self.pulled.iter().flat_map(|(_, records, _)| records.iter().copied()).collect()
+    }
+}
+
+#[test]
+fn a_spool_without_a_backlog_is_pulled_by_one_cursor() {
+    let mut rig = Rig::holding(6);
+    assert_eq!(rig.pull(), Some((Lane::Backlog, vec![1, 2, 3, 4])));
+    assert_eq!(rig.pull(), Some((Lane::Backlog, vec![5, 6])));
+    rig.last = 7;
+    assert_eq!(rig.pull(), Some((Lane::Backlog, vec![7])));
+    assert_eq!(rig.pull(), None, "as much as may be is not acknowledged");
+    assert_eq!(rig.lanes.fresh_at(), None);
+}
+
+#[test]
+fn what_comes_after_a_backlog_was_met_is_pulled_before_it_is_drained() {
+    let mut rig = Rig::holding(100);
+    assert_eq!(rig.pull(), Some((Lane::Backlog, vec![1, 2, 3, 4])));
+    rig.last = 102;
+    assert_eq!(rig.pull(), Some((Lane::Backlog, vec![5, 6, 7, 8])), "fresh ones wait until they are due");
+    rig.now += BOUNDS.fresh_every;
+    assert_eq!(rig.pull(), Some((Lane::Fresh, vec![101, 102])));
+    assert_eq!(rig.pull(), Some((Lane::Backlog, vec![9, 10, 11, 12])));
+}
+
+#[test]
+fn a_backlog_has_its_turn_however_much_is_fresh() {
+    let mut rig = Rig::holding(100);
+    rig.pull();
+    rig.last = 200;
+    let mut lanes = Vec::new();
+    for number in 0..20 {
+        rig.now += BOUNDS.fresh_every;
+        lanes.extend(rig.pull().map(|(lane, _)| lane));
+        rig.commit(number);
+        rig.acknowledge();
+    }
+    assert!(lanes.windows(2).all(|pair| pair[0] != pair[1]), "{lanes:?}");
+}
+
+#[test]
+fn a_drained_backlog_leaves_one_cursor_behind_all_that_was_pulled() {
+    let mut rig = Rig::holding(20);
+    rig.pull();
+    rig.last = 22;
+    rig.now += BOUNDS.fresh_every;
+    assert_eq!(rig.pull(), Some((Lane::Fresh, vec![21, 22])));
+    for number in 0..6 {
+        rig.commit(number);
+        rig.acknowledge();
+        rig.pull();
+    }
+    rig.last = 24;
+    let all: Vec<_> = std::iter::from_fn(|| rig.pull()).flat_map(|(_, came)| came).collect();
+    assert_eq!((all, rig.lanes.fresh_at()), (vec![23, 24], None));
+    (0..rig.pulled.len()).for_each(|number| rig.commit(number));
+    rig.acknowledge();
+    assert_eq!(rig.acknowledged, 24);
+}
+
+#[test]
+fn a_backlog_that_another_leader_had_forgotten_is_not_waited_for() {
+    let mut rig = Rig::holding(100);
+    rig.pull();
+    rig.acknowledged = 100;
+    assert_eq!(rig.pull(), Some((Lane::Backlog, vec![])));
+    assert_eq!(rig.lanes.fresh_at(), None);
+    rig.last = 101;
+    assert_eq!(rig.pull(), Some((Lane::Backlog, vec![101])));
+}
+
+#[test]
+fn another_spool_is_pulled_from_its_beginning() {
+    let mut rig = Rig::holding(100);
+    rig.pull();
+    let ask = rig.lanes.next(rig.now).expect("room");
+    rig.lanes.got(ask, Got { spool: 8, upto: 2, records: 2, last: 2, commit: None }, rig.now);
+    assert_eq!(rig.lanes.cursor(), Ask { lane: Lane::Backlog, spool: 8, after: 2, records: BOUNDS.records });
+    assert_eq!(rig.lanes.fresh_at(), None);
+    assert_eq!(rig.lanes.committed(), Ok(Some((8, 2))));
+}
+
+#[tokio::test]
+async fn a_writing_loop_that_is_gone_is_known() {
+    let mut rig = Rig::holding(3);
+    rig.pull();
+    rig.pulled.clear();
+    assert_eq!(rig.lanes.committed(), Err(Over));
+    assert_eq!(rig.lanes.until_committed().await, Err(Over));
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Arrive(u64),
+    Pull,
+    Commit(usize),
+    Wait(u64),
+    Acknowledge,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (1_u64..15).prop_map(Step::Arrive),
+        Just(Step::Pull),
+        Just(Step::Pull),
+        (0_usize..40).prop_map(Step::Commit),
+        (0_u64..700).prop_map(Step::Wait),
+        Just(Step::Acknowledge),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_in_whatever_order_all_is_pulled_and_at_last_acknowledged(
+        held in 0_u64..60,
+        steps in prop::collection::vec(step(), 0..120),
+    ) {
+        let mut rig = Rig::holding(held);
+        for step in steps {
+            match step {
+                Step::Arrive(records) => rig.last += records,
+                Step::Pull => drop(rig.pull()),
+                Step::Commit(number) => rig.commit(number),
+                Step::Wait(ms) => rig.now += Duration::from_millis(ms),
+                Step::Acknowledge => rig.acknowledge(),
+            }
+        }
+        for number in 0..400 {
+            rig.pull();
+            rig.now += BOUNDS.fresh_every;
+            rig.commit(number);
+            rig.acknowledge();
+        }
+        prop_assert_eq!(rig.seen().len() as u64, rig.last);
+        prop_assert_eq!(rig.acknowledged, rig.last);
+    }
+}
