@@ -6,7 +6,7 @@
 //! | a Galera node | row 0 of `hearth_migration`: whose it is, until when. A lock is one server's own, rows are agreed on by all |
 //!
 //! Promises: two leaders, each connected to another server of a Galera cluster, never change tables at once: one view
-//! replaced through two servers at once makes both of them stand still. A holder that died keeps others waiting for
+//! replaced through two servers at once can make all of them stand still. A holder that died keeps others waiting for
 //! `mysql.migrate_timeout`. Refuses: waiting for a row.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
