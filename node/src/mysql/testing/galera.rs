@@ -7,6 +7,7 @@
 //!
 //! Promises: all three are in step when it is there; nothing is installed but `galera-4`, and no user is needed. Refuses:
 //! a server that was killed joining again: it would need all of the data sent.
+#![allow(clippy::indexing_slicing)]
 
 use std::path::Path;
 use std::sync::Arc;
