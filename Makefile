@@ -108,8 +108,8 @@ audit: needs-deny ## known vulnerabilities of what we depend on; needs the netwo
 	$(DENY) check advisories
 
 .PHONY: tools
-tools: needs-compiler needs-mariadb needs-deny needs-fuzz ## installs what check and demo need: by apt, and into .tools
+tools: needs-compiler needs-mariadb needs-galera needs-deny needs-fuzz ## installs what check and demo need: by apt, and into .tools
 
-.PHONY: needs-compiler needs-mariadb needs-deny needs-fuzz
-needs-compiler needs-mariadb needs-deny needs-fuzz: needs-%:
+.PHONY: needs-compiler needs-mariadb needs-galera needs-deny needs-fuzz
+needs-compiler needs-mariadb needs-galera needs-deny needs-fuzz: needs-%:
 	@bash .ci/need $*

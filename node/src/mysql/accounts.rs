@@ -180,7 +180,7 @@ impl Accounts {
         };
         let answer = session.query(sql, Params::Positional(params)).await;
         let wrong = as_expected(&session, "slot_ledger");
-        if !matches!(answer, Err(DatabaseError::Lost(_))) {
+        if !answer.as_ref().is_err_and(DatabaseError::ends_connection) {
             *held = Some(session);
         }
         Ok((wrong, answer?))

@@ -53,8 +53,8 @@ pub enum DatabaseError {
     /// The server has no room left.
     #[error("{0}: make room on the database server")]
     DiskFull(Fault),
-    /// One message was too large for the server: send less at once.
-    #[error("{0}: raise max_allowed_packet on the database server")]
+    /// One message, or one transaction, was too large for the server: send less at once.
+    #[error("{0}: raise max_allowed_packet, or in a Galera cluster wsrep_max_ws_rows and wsrep_max_ws_size")]
     TooBig(Fault),
     /// The data itself is refused; which row it is has to be found out.
     #[error("{0}")]
@@ -80,6 +80,11 @@ impl DatabaseError {
     /// Whether the database can be reached, and not used until a person acts.
     pub const fn needs_person(&self) -> bool {
         matches!(self, Self::Refused { .. } | Self::DiskFull(_))
+    }
+
+    /// Whether another connection may be answered where this one is not.
+    pub(super) const fn ends_connection(&self) -> bool {
+        matches!(self, Self::Lost(_) | Self::NextEndpoint(_))
     }
 
     /// The class of `error`, which came from `endpoint`.
@@ -125,6 +130,9 @@ const NAME: &str = "create the database, or correct its name in mysql.endpoints"
 const SCHEMA: &str = "the tables are not as this release made them: see the migrations";
 const UNKNOWN: &str = "see the database server's own log";
 
+/// How Galera says that a transaction is too large, by numbers that say other things as well.
+const WRITE_SET: [&str; 2] = ["wsrep_max_ws_rows exceeded", "Maximum writeset size exceeded"];
+
 fn of_server(error: &ServerError, fault: Fault) -> DatabaseError {
     let refused = |fault, remedy| DatabaseError::Refused { fault, remedy };
     match error.code {
@@ -148,6 +156,7 @@ fn of_server(error: &ServerError, fault: Fault) -> DatabaseError {
         1021 | 1114 => DatabaseError::DiskFull(fault),
         3 | 1026 | 1030 if error.message.contains("28") => DatabaseError::DiskFull(fault),
         1153 | 1301 => DatabaseError::TooBig(fault),
+        1105 | 1180 if WRITE_SET.iter().any(|words| error.message.contains(words)) => DatabaseError::TooBig(fault),
         1048 | 1062 | 1264 | 1292 | 1365 | 1366 | 1406 | 1411 | 1441 | 1525 | 1526 | 3140 | 3819 | 4025 => {
             DatabaseError::Poison(fault)
         }

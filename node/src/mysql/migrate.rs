@@ -2,14 +2,14 @@
 //!
 //! ```text
 //!   hearth_migration     one row per migration: its checksum, how many statements it has, how many are done
-//!   GET_LOCK -> for each migration in order: statement -> done + 1 -> statement -> done + 1 ...
+//!   lock -> for each migration in order: statement -> done + 1 -> statement -> done + 1 ...
 //! ```
 //!
 //! Promises: one node at a time changes tables; a run that was interrupted goes on where it stopped; migrations only add,
 //! so that the release before this one can still write. Refuses: a migration whose text was changed after it was applied,
 //! and undoing anything.
 
-use mysql_async::Params;
+use mysql_async::{Params, Row};
 use raft_store::state::UnixMillis;
 
 use super::session::Session;
@@ -51,13 +51,40 @@ impl Database {
     }
 
     pub(super) async fn migrate_to(&mut self, migrations: &[(u32, &str, &str)]) -> Result<(), DatabaseError> {
+        if self.is_migrated(migrations).await? {
+            return Ok(());
+        }
         self.lock_schema().await?;
         let done = self.apply_all(migrations).await;
         self.unlock_schema(done).await
     }
 
+    /// Whether nothing is left to do: then nobody has to wait for who holds the lock.
+    async fn is_migrated(&mut self, migrations: &[(u32, &str, &str)]) -> Result<bool, DatabaseError> {
+        if !self.has_migration_table().await? {
+            return Ok(false);
+        }
+        let list = migrations.iter().map(|(version, _, text)| format!("({version},'{}')", checksum(text)));
+        let list = list.collect::<Vec<_>>().join(",");
+        let ask = format!(
+            "SELECT COUNT(*) FROM hearth_migration WHERE (version, checksum) IN ({list}) AND done = statements"
+        );
+        Ok(number(&self.session.ask(ask).await?) == Some(migrations.len() as u64))
+    }
+
+    async fn has_migration_table(&mut self) -> Result<bool, DatabaseError> {
+        let ask = "SELECT COUNT(*) FROM information_schema.tables \
+                   WHERE table_schema = DATABASE() AND table_name = 'hearth_migration'";
+        Ok(number(&self.session.ask(ask.to_owned()).await?) == Some(1))
+    }
+
+    /// What marks of migrations, and the lock of a Galera cluster, stand in.
+    pub(super) async fn make_migration_table(&mut self) -> Result<(), DatabaseError> {
+        if self.has_migration_table().await? { Ok(()) } else { self.session.execute(TABLE).await }
+    }
+
     async fn apply_all(&mut self, migrations: &[(u32, &str, &str)]) -> Result<(), DatabaseError> {
-        self.session.execute(TABLE).await?;
+        self.make_migration_table().await?;
         for (version, name, text) in migrations {
             self.apply(*version, name, text).await?;
         }
@@ -76,6 +103,7 @@ impl Database {
             return Err(refused(&self.session, format!("migration {version} {name} was edited"), EDITED));
         }
         for (number, statement) in statements.iter().enumerate().skip(done) {
+            self.renew_schema_lock().await?;
             // A crash between a statement and its mark repeats just that statement.
             let repeated = number == done;
             self.run(statement, repeated).await?;
@@ -91,26 +119,10 @@ impl Database {
             answer => answer,
         }
     }
+}
 
-    /// Keeps every other node from changing tables until the connection ends or the lock is given back.
-    pub(super) async fn lock_schema(&mut self) -> Result<(), DatabaseError> {
-        let limit = self.config.migrate_timeout;
-        let seconds = (limit / 2).as_secs().max(1);
-        let ask = format!("SELECT GET_LOCK(LEFT(CONCAT('hearth.', DATABASE()), 64), {seconds})");
-        let answer = self.session.query_within(limit, &ask, Params::Empty).await?;
-        let got = answer.into_iter().next().and_then(|row| row.get::<Option<i64>, _>(0)).flatten();
-        if got == Some(1) {
-            return Ok(());
-        }
-        Err(DatabaseError::Retry(self.session.fault("another node is changing the tables")))
-    }
-
-    pub(super) async fn unlock_schema(&mut self, done: Result<(), DatabaseError>) -> Result<(), DatabaseError> {
-        if matches!(done, Err(DatabaseError::Lost(_))) {
-            return done;
-        }
-        self.session.execute("DO RELEASE_LOCK(LEFT(CONCAT('hearth.', DATABASE()), 64))").await.and(done)
-    }
+fn number(rows: &[Row]) -> Option<u64> {
+    rows.first().and_then(|row| row.get_opt::<u64, _>(0)?.ok())
 }
 
 async fn progress(session: &mut Session, version: u32) -> Result<(String, usize), DatabaseError> {

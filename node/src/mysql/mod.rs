@@ -5,6 +5,7 @@
 //!     session      a connection with its time limits     classify    what an error asks for
 //!     tls          encrypted, to a server that is it
 //!     migrate      tables as this release wants them     partitions  days made ahead
+//!     lock         one node at a time changes tables
 //!     rollup       days and months of meters           retention   days dropped, frames emptied
 //!     rows, write  records into rows, once               newest      the last reading of each meter
 //!     writer, text how many rows go at once              project, history
@@ -22,6 +23,7 @@ mod classify;
 mod export;
 mod history;
 mod ledger;
+mod lock;
 mod migrate;
 mod newest;
 mod partitions;
@@ -83,6 +85,8 @@ pub struct Database {
     beside: Vec<Session>,
     config: config::Mysql,
     plant: Plant,
+    /// What it is called where it holds the lock of a Galera cluster.
+    holder: lock::Holder,
 }
 
 impl Database {
@@ -93,7 +97,8 @@ impl Database {
         for _ in 1..config.connections {
             beside.push(Session::open_beside(&session, config).await?);
         }
-        Ok(Self { session, beside, config: config.clone(), plant: Plant::utc() })
+        let (config, plant, holder) = (config.clone(), Plant::utc(), lock::Holder::by_chance());
+        Ok(Self { session, beside, config, plant, holder })
     }
 
     /// Days of the plant begin at midnight in the zone of this IANA name.

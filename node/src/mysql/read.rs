@@ -101,7 +101,7 @@ impl Reader {
             None => Session::open_any(&self.config, Purpose::Read).await?,
         };
         let answer = list(&mut session, query).await;
-        if !matches!(answer, Err(DatabaseError::Lost(_))) {
+        if !answer.as_ref().is_err_and(DatabaseError::ends_connection) {
             *held = Some(session);
         }
         answer

@@ -1,7 +1,8 @@
 //! One connection, with a limit on every await.
 //!
 //! Promises: times are UTC and the server refuses what does not fit (strict); a connection that did not answer in time,
-//! or whose caller stopped waiting, is never used again: it would answer the previous question. Refuses: reconnecting.
+//! or whose caller stopped waiting, is never used again: it would answer the previous question. A server that takes no
+//! transactions now is passed over, whatever else it answers. Refuses: reconnecting.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub(super) struct Session {
     conn: Option<Conn>,
     endpoint: Arc<str>,
     flavour: Flavour,
+    /// One of several servers that all take writes.
+    galera: bool,
     writer: Writer,
     packet_bytes: usize,
     statement_timeout: Duration,
@@ -72,6 +75,11 @@ impl Loaded {
         }
     }
 }
+
+/// What a Galera node says while it may not be asked.
+const UNPREPARED: u16 = 1047;
+const UNPREPARED_TEXT: &str =
+    "this Galera node is cut off from its cluster, joins it, or is closed (wsrep_ready, wsrep_reject_queries)";
 
 /// Values a text column or a zone could silently change are refused instead.
 const SQL_MODE: &str =
@@ -118,7 +126,8 @@ impl Session {
         };
         let (flavour, writer, packet_bytes) = (Flavour::MySql, Writer::Text, 0);
         let statement_timeout = config.statement_timeout;
-        let mut session = Self { conn: Some(conn), endpoint, flavour, writer, packet_bytes, statement_timeout };
+        let (conn, galera) = (Some(conn), false);
+        let mut session = Self { conn, endpoint, flavour, galera, writer, packet_bytes, statement_timeout };
         session.prepare(purpose).await?;
         Ok(session)
     }
@@ -132,6 +141,7 @@ impl Session {
              lock_wait_timeout = {lock_seconds}"
         ))
         .await?;
+        self.begin(purpose).await?;
         self.execute("SET NAMES utf8mb4 COLLATE utf8mb4_bin").await?;
         self.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ").await?;
         let ask = "SELECT VERSION(), @@max_allowed_packet, @@read_only, @@local_infile";
@@ -147,11 +157,31 @@ impl Session {
         self.flavour = if version.to_ascii_lowercase().contains("mariadb") { Flavour::MariaDb } else { Flavour::MySql };
         self.writer = Writer::of(self.flavour, local_infile != 0);
         self.packet_bytes = packet_bytes;
+        let on = self.ask("SHOW VARIABLES LIKE 'wsrep_on'".to_owned()).await?;
+        self.galera = on.first().and_then(|row| row.get::<String, _>(1)).is_some_and(|value| value == "ON");
         Ok(())
+    }
+
+    /// A Galera node that has lost its cluster still connects, is not read-only, and answers what is about no table.
+    async fn begin(&mut self, purpose: Purpose) -> Result<(), DatabaseError> {
+        let access = if purpose == Purpose::Write { "WRITE" } else { "ONLY" };
+        match self.execute(&format!("START TRANSACTION READ {access}")).await {
+            Ok(()) => self.execute("ROLLBACK").await,
+            Err(DatabaseError::NextEndpoint(mut fault)) if fault.code == UNPREPARED => {
+                fault.text = format!("{UNPREPARED_TEXT}: {}", fault.text);
+                Err(DatabaseError::NextEndpoint(fault))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     pub(super) fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// Whether other servers change the same tables, each with locks of its own.
+    pub(super) const fn is_galera(&self) -> bool {
+        self.galera
     }
 
     pub(super) const fn flavour(&self) -> Flavour {

@@ -20,6 +20,10 @@ use tempfile::TempDir;
 use super::{Database, Writer};
 use crate::config;
 
+mod galera;
+
+pub(crate) use galera::Galera;
+
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 const NAMED: &str = "HEARTH_TEST_DATABASE";
@@ -36,6 +40,8 @@ struct Own {
     dir: TempDir,
     port: u16,
     args: Vec<String>,
+    /// A folder of programs it may call.
+    programs: Option<PathBuf>,
     process: Mutex<Option<Child>>,
 }
 
@@ -185,6 +191,13 @@ impl Drop for Place {
 
 impl Own {
     async fn start(args: Vec<String>) -> Option<Self> {
+        let server = Self::install(args)?;
+        server.resume().await;
+        Some(server)
+    }
+
+    /// Its files, and no process.
+    fn install(args: Vec<String>) -> Option<Self> {
         let Some(install) = program("mariadb-install-db").filter(|_| program("mariadbd").is_some()) else {
             assert!(std::env::var("CI").as_deref() != Ok("true"), "mariadbd is not installed");
             eprintln!("skipped: mariadbd is not installed");
@@ -199,10 +212,7 @@ impl Own {
             .output()
             .unwrap();
         assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
-        let port = free_port();
-        let server = Self { dir, port, args, process: Mutex::new(None) };
-        server.resume().await;
-        Some(server)
+        Some(Self { dir, port: free_port(), args, programs: None, process: Mutex::new(None) })
     }
 
     fn stop(&self) {
@@ -213,9 +223,19 @@ impl Own {
     }
 
     async fn resume(&self) {
+        self.resume_with(&[]).await;
+    }
+
+    /// With these arguments, this once.
+    async fn resume_with(&self, more: &[&str]) {
         let dir = self.dir.path();
         let log = std::fs::File::create(dir.join("log")).unwrap();
-        let process = Command::new(program("mariadbd").unwrap())
+        let mut command = Command::new(program("mariadbd").unwrap());
+        if let Some(programs) = &self.programs {
+            let path = std::env::var("PATH").unwrap_or_default();
+            command.env("PATH", format!("{}:{path}", programs.display()));
+        }
+        let process = command
             .args(["--no-defaults", "--bind-address=127.0.0.1"])
             .arg(format!("--datadir={}", dir.join("data").display()))
             .arg(format!("--socket={}", dir.join("socket").display()))
@@ -224,6 +244,7 @@ impl Own {
             .arg(format!("--port={}", self.port))
             .args(as_root())
             .args(&self.args)
+            .args(more)
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -232,6 +253,8 @@ impl Own {
         let opts = Opts::from_url(&format!("{}/mysql?prefer_socket=false", self.root())).unwrap();
         let up = async {
             while Conn::new(opts.clone()).await.is_err() {
+                let ended = self.process.lock().unwrap().as_mut().unwrap().try_wait().unwrap();
+                assert_eq!(ended, None, "{}", std::fs::read_to_string(dir.join("log")).unwrap());
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };

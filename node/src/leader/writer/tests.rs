@@ -2,6 +2,7 @@
 
 mod bounded;
 mod failover;
+mod galera;
 mod journeys;
 mod outages;
 mod site;

@@ -57,6 +57,14 @@ fn no_space_left_under_the_storage_engine_is_a_full_disk() {
 }
 
 #[test]
+fn a_transaction_too_large_for_a_galera_cluster_is_too_big() {
+    assert_eq!(class(1180, "HY000", "wsrep_max_ws_rows exceeded"), "big");
+    assert_eq!(class(1105, "HY000", "Maximum writeset size exceeded"), "big");
+    assert_eq!(class(1180, "HY000", "Got error 168 during COMMIT"), "refused");
+    assert_eq!(class(1105, "HY000", "Unknown error"), "refused");
+}
+
+#[test]
 fn a_row_too_large_for_a_packet_is_too_big_and_a_closed_connection_is_lost() {
     let endpoint = Arc::from("db:3306/hearth");
     assert_eq!(name(&DatabaseError::of(&endpoint, Error::Driver(DriverError::PacketTooLarge))), "big");

@@ -6,6 +6,7 @@ mod classes;
 mod connecting;
 mod encrypted;
 mod exporting;
+mod galera;
 mod latest;
 mod listing;
 mod migrating;
