@@ -26,7 +26,7 @@ pub struct Server {
 
 struct Own {
     port: u16,
-    _process: Child,
+    process: Child,
 }
 
 impl Server {
@@ -61,7 +61,12 @@ impl Server {
             );
             sleep(Duration::from_millis(50)).await;
         }
-        Ok(Self { url, own: Some(Own { port, _process: process }) })
+        Ok(Self { url, own: Some(Own { port, process }) })
+    }
+
+    /// The process of a private server.
+    pub fn pid(&self) -> Option<u32> {
+        self.own.as_ref()?.process.id()
     }
 
     /// Has the rows in `file` loaded by one connection of the server's own client, or of this one for a named server; how
