@@ -210,6 +210,9 @@ struct SteadyArgs {
 struct SteadyFieldArgs {
     #[command(flatten)]
     plant: Plant,
+    /// The seed of all physics
+    #[arg(long)]
+    seed: u64,
     /// Where the notes of answers go
     #[arg(long)]
     dir: PathBuf,
@@ -358,7 +361,8 @@ async fn steady(args: SteadyArgs) -> Result<ExitCode> {
 }
 
 async fn steady_field(args: SteadyFieldArgs) -> Result<ExitCode> {
-    let SteadyFieldArgs { plant, dir } = args;
+    let SteadyFieldArgs { plant, seed, dir } = args;
+    let plant = Plant { seed, ..plant };
     plant.check()?;
     let served = tokio::task::spawn_blocking(move || steady::field::serve(&plant, &dir)).await;
     served.context("the field")?.map(|()| ExitCode::SUCCESS)

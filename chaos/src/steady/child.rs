@@ -31,7 +31,7 @@ impl FieldProcess {
         std::fs::create_dir_all(dir).with_context(|| format!("field directory {}", dir.display()))?;
         let Plant { rate, interval_s, per_line, mbus, seed } = plant;
         let numbers = [("--rate", u64::from(*rate)), ("--interval-s", (*interval_s).into())];
-        let numbers = numbers.into_iter().chain([("--per-line", (*per_line).into()), ("--physics", *seed)]);
+        let numbers = numbers.into_iter().chain([("--per-line", (*per_line).into()), ("--seed", *seed)]);
         let mut command = Command::new(std::env::current_exe().context("this program's own path")?);
         command.arg("steady-field").arg("--dir").arg(dir).args(mbus.then_some("--mbus"));
         command.args(numbers.flat_map(|(name, number)| [name.to_owned(), number.to_string()]));

@@ -1,4 +1,4 @@
-//! Looks at one meter of a hundred for when its reading can first be seen in the database.
+//! Looks at a sample of the meters for when its reading can first be seen in the database.
 //!
 //! ```text
 //!   slot begins                 row committed

@@ -69,13 +69,13 @@ pub async fn watch(processes: &[Watched], until: Instant) -> Result<Usage> {
     while Instant::now() < until {
         tokio::select! {
             _ = tick.tick() => {
-                let resident = processes.iter().map(resident).collect::<Result<_>>()?;
-                memory.push((began.elapsed(), resident));
+                memory.push((began.elapsed(), memory_of(processes)?));
             }
             () = sleep_until(until) => {}
         }
     }
     let (after, passed) = (Look::now(processes)?, began.elapsed());
+    memory.push((passed, memory_of(processes)?));
     let part = PART.min(passed / 3);
     let taken = processes.iter().enumerate().map(|(place, process)| {
         let of = |wanted: &dyn Fn(Duration) -> bool| {
@@ -132,6 +132,10 @@ fn cpu_of(stat: &str) -> Option<u64> {
     Some(fields.next()?.parse::<u64>().ok()? + fields.next()?.parse::<u64>().ok()?)
 }
 
+fn memory_of(processes: &[Watched]) -> Result<Vec<u64>> {
+    processes.iter().map(resident).collect()
+}
+
 fn resident(process: &Watched) -> Result<u64> {
     let Watched { name, pid } = process;
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).with_context(|| format!("{name} is gone"))?;
@@ -175,7 +179,7 @@ mod tests {
         let own = Watched { name: "this".to_owned(), pid: std::process::id() };
         let usage =
             watch(std::slice::from_ref(&own), Instant::now() + Duration::from_millis(50)).await.expect("looked");
-        assert!(usage.processes.iter().all(|taken| taken.first_bytes > 0 && taken.first_bytes == taken.last_bytes));
+        assert!(usage.processes.iter().all(|taken| taken.first_bytes > 0 && taken.last_bytes > 0));
         let gone = Watched { name: "ghost".to_owned(), pid: u32::MAX };
         assert!(format!("{:#}", watch(&[gone], Instant::now()).await.expect_err("gone")).starts_with("ghost is gone"));
     }
