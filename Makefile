@@ -76,7 +76,7 @@ bench-decode: needs-compiler ## ns a telegram, from its bytes to scaled values, 
 	$(CARGO) bench --quiet --locked -p protocol --bench decode
 
 .PHONY: bench
-bench: bench-decode bench-drain bench-pool bench-efficiency bench-search bench-failover ## every measurement, one after the other (about 30 minutes)
+bench: bench-decode bench-drain bench-pool bench-steady bench-efficiency bench-search bench-failover ## every measurement, one after the other (about 45 minutes)
 
 .PHONY: bench-drain
 bench-drain: needs-mariadb release ## a backlog into MariaDB beside its own LOAD DATA (about 1 minute; ARGS="--rows 3000000 --meters 120000" for the long form)
@@ -85,6 +85,14 @@ bench-drain: needs-mariadb release ## a backlog into MariaDB beside its own LOAD
 .PHONY: bench-pool
 bench-pool: needs-mariadb release ## 6 million rows into a server with 128 MB of memory: the last eighth beside the first
 	./target/release/chaos drain --grow --rounds 16 --rows 375000 --meters 15000 --pool-mib 128
+
+.PHONY: bench-steady
+bench-steady: needs-mariadb release ## 50,000 meters read every 10 s: from the line to the committed row, memory, processors (about 12 minutes; ARGS="--mbus")
+	./target/release/chaos steady --p99-ms 2000 --rss-percent 5 --carried-percent 99 $(ARGS)
+
+.PHONY: bench-steady-short
+bench-steady-short: needs-mariadb release ## the same with 5,000 meters for 20 seconds (about 1 minute)
+	./target/release/chaos steady --rate 500 --seconds 20 --warm-up 12 --p99-ms 2000 --carried-percent 99 $(ARGS)
 
 .PHONY: test-database
 test-database: release ## the tests of the database and the drain on any server: make test-database URL=mysql://user:password@host:port

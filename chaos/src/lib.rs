@@ -6,6 +6,7 @@
 //!   failover   field + real processes of the product, killed  -------------->  how long, kept | broken
 //!   efficiency   field + one real process       ---------------------->  how much of a line's time is used
 //!   drain        real processes and a database, spools filled before  ---->  rows a second, beside LOAD DATA
+//!   steady       real processes and a database, a field in a process of its own -->  line to row, processors, memory
 //!   search       field + one real process       ---------------------->  how many probes, how long, all found
 //! ```
 //!
@@ -21,3 +22,4 @@ pub mod field;
 pub mod judge;
 pub mod ledger;
 pub mod search;
+pub mod steady;

@@ -14,7 +14,9 @@ use chaos::field::config::Config;
 use chaos::field::generate::{self, Numbers};
 use chaos::judge::{self, Options};
 use chaos::ledger;
-use chaos::{drain, efficiency, failover, search};
+use chaos::steady::plant::Plant;
+use chaos::steady::report::Bounds;
+use chaos::{drain, efficiency, failover, search, steady};
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -51,6 +53,12 @@ enum Command {
     /// Fills the spools of three stopped nodes, starts them and measures rows a second into the database, in turns with the
     /// database's own LOAD DATA of the same rows; exit code 1 where a row was lost, doubled or changed
     Drain(DrainArgs),
+    /// Has meters read at a steady rate and measures the time from an answer on the line to its committed row, and what
+    /// processors and memory that takes; exit code 1 where a reading was lost, doubled or changed, or a named bound was passed
+    Steady(SteadyArgs),
+    /// The meters of `steady`, in a process of their own
+    #[command(hide = true)]
+    SteadyField(SteadyFieldArgs),
 }
 
 #[derive(Debug, Args)]
@@ -179,6 +187,37 @@ struct DrainArgs {
     bench: BenchArgs,
 }
 
+#[derive(Debug, Args)]
+struct SteadyArgs {
+    #[command(flatten)]
+    plant: Plant,
+    /// How long it is measured, s
+    #[arg(long, default_value_t = 600)]
+    seconds: u64,
+    /// How long the load runs before that, s
+    #[arg(long, default_value_t = 30)]
+    warm_up: u64,
+    /// The buffer pool of the private server, MiB
+    #[arg(long, default_value_t = 1024)]
+    pool_mib: u32,
+    #[command(flatten)]
+    bounds: Bounds,
+    #[command(flatten)]
+    bench: BenchArgs,
+}
+
+#[derive(Debug, Args)]
+struct SteadyFieldArgs {
+    #[command(flatten)]
+    plant: Plant,
+    /// The seed of all physics
+    #[arg(long)]
+    seed: u64,
+    /// Where the notes of answers go
+    #[arg(long)]
+    dir: PathBuf,
+}
+
 /// What every measurement takes.
 #[derive(Debug, Args)]
 struct BenchArgs {
@@ -205,6 +244,8 @@ async fn main() -> ExitCode {
         Command::Efficiency(args) => efficiency(args).await,
         Command::Search(args) => search(args).await,
         Command::Drain(args) => drain(args).await,
+        Command::Steady(args) => steady(args).await,
+        Command::SteadyField(args) => steady_field(args).await,
     };
     done.unwrap_or_else(|error| {
         eprintln!("chaos: {error:#}");
@@ -310,6 +351,21 @@ async fn drain(args: DrainArgs) -> Result<ExitCode> {
     let hearth = bench.hearth()?;
     let options = drain::Options { hearth, rows, meters, rounds, grow, pool_mib, settings, mysql }.checked()?;
     bench.measure(async |dir| drain::run(&options, dir).await, |report| (report.is_kept(), report.table())).await
+}
+
+async fn steady(args: SteadyArgs) -> Result<ExitCode> {
+    let SteadyArgs { plant, seconds, warm_up, pool_mib, bounds, bench } = args;
+    let (hearth, plant) = (bench.hearth()?, Plant { seed: bench.seed, ..plant });
+    let options = steady::Options { hearth, plant, seconds, warm_up, pool_mib, bounds }.checked()?;
+    bench.measure(async |dir| steady::run(&options, dir).await, |report| (report.is_kept(), report.table())).await
+}
+
+async fn steady_field(args: SteadyFieldArgs) -> Result<ExitCode> {
+    let SteadyFieldArgs { plant, seed, dir } = args;
+    let plant = Plant { seed, ..plant };
+    plant.check()?;
+    let served = tokio::task::spawn_blocking(move || steady::field::serve(&plant, &dir)).await;
+    served.context("the field")?.map(|()| ExitCode::SUCCESS)
 }
 
 impl BenchArgs {

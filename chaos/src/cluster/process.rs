@@ -45,7 +45,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Node number `number`, in a directory within `root`, not running yet; `more` are settings of its own.
+    /// Node number `number`, in a directory within `root`, not running yet; `more` are settings of its own, those
+    /// before its first table of `[polling]`.
     pub fn new(hearth: &Path, root: &Path, number: u8, more: &str) -> Result<Self> {
         let name = format!("n{number}");
         let dir = root.join(&name);
@@ -100,13 +101,18 @@ impl Process {
 
     /// What the ledger calls it when it speaks: by its address, or by its process.
     pub fn names(&self) -> BTreeSet<String> {
-        let pid = self.child.as_ref().and_then(Child::id).map(|pid| format!("pid {pid}"));
+        let pid = self.pid().map(|pid| format!("pid {pid}"));
         pid.into_iter().chain([self.address.ip().to_string()]).collect()
+    }
+
+    /// Its process id; none where it does not run.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
     }
 
     /// The memory it occupies, bytes; none where it does not run.
     pub fn resident_bytes(&self) -> Option<u64> {
-        let pid = self.child.as_ref().and_then(Child::id)?;
+        let pid = self.pid()?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?;
         Some(kib.trim().parse::<u64>().ok()? * 1024)
@@ -114,7 +120,7 @@ impl Process {
 
     /// The processor time it took since it was started; none where it does not run.
     pub fn cpu(&self) -> Option<Duration> {
-        cpu::spent(self.child.as_ref().and_then(Child::id)?)
+        cpu::spent(self.pid()?)
     }
 
     /// Its status: its own view, or the cluster's; none while it cannot say.
@@ -155,7 +161,7 @@ fn settings(name: &str, dir: &Path, address: SocketAddr) -> String {
     let (data, source) = (dir.join("data"), address.ip());
     format!(
         "[node]\nname = \"{name}\"\ndata_dir = \"{}\"\nlisten = \"{address}\"\n\n\
-         [polling]\nsource = \"{source}\"\n\n[membership]\nstable_for = \"1s\"\n",
+         [membership]\nstable_for = \"1s\"\n\n[polling]\nsource = \"{source}\"\n",
         data.display()
     )
 }

@@ -13,8 +13,8 @@
 //! wait that reached its limit is a failure by name; no process is left behind. Refuses: judging speed: it is told.
 
 pub mod report;
-mod server;
-mod tables;
+pub(crate) mod server;
+pub(crate) mod tables;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -35,9 +35,14 @@ impl Server {
         Self { url: url.trim_end_matches('/').to_owned(), own: None }
     }
 
+    /// The process of a private server.
+    pub fn pid(&self) -> Option<u32> {
+        self.own.as_ref()?.process.id()
+    }
+
     /// The processor time it took since it was started; none of one that is named.
     pub fn cpu(&self) -> Option<Duration> {
-        cpu::spent(self.own.as_ref()?.process.id()?)
+        cpu::spent(self.pid()?)
     }
 
     pub async fn start(dir: &Path, pool_mib: u32) -> Result<Self> {
