@@ -30,13 +30,13 @@ use crate::trace::Way;
 
 const ENERGY: u32 = 1;
 
-fn telegram(address: u8, energy: i64) -> Vec<u8> {
+pub(super) fn telegram(address: u8, energy: i64) -> Vec<u8> {
     let header = Header { id: 0x1234_5678, manufacturer: 0x2C2D, version: 1, medium: 4, access: 9, status: Status(0) };
     ReplyBuilder::new(&header).energy(EnergyUnit::KilowattHour, energy).frame(address).unwrap().encode()
 }
 
 /// What an M-Bus meter with address 1 says to `request`; nothing if it is for another.
-fn mbus(request: &[u8], energy: i64) -> Vec<u8> {
+pub(super) fn mbus(request: &[u8], energy: i64) -> Vec<u8> {
     match request {
         [0x10, 0x40, 1, ..] => vec![0xE5],
         [0x10, 0x5B | 0x7B, 1, ..] => telegram(1, energy),
@@ -45,7 +45,7 @@ fn mbus(request: &[u8], energy: i64) -> Vec<u8> {
 }
 
 /// A server on loopback: `serve` has each connection with its number.
-fn server(serve: impl Fn(usize, TcpStream) + Send + 'static) -> (String, u16) {
+pub(super) fn server(serve: impl Fn(usize, TcpStream) + Send + 'static) -> (String, u16) {
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -57,7 +57,7 @@ fn server(serve: impl Fn(usize, TcpStream) + Send + 'static) -> (String, u16) {
 }
 
 /// Answers every request with what `answer` makes of it, until the other side closes.
-fn answers(mut stream: TcpStream, mut answer: impl FnMut(&[u8]) -> Vec<u8>) {
+pub(super) fn answers(mut stream: TcpStream, mut answer: impl FnMut(&[u8]) -> Vec<u8>) {
     let mut piece = [0; 512];
     while let Ok(count @ 1..) = stream.read(&mut piece) {
         if stream.write_all(&answer(&piece[..count])).is_err() {
