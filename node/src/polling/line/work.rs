@@ -125,7 +125,10 @@ impl LineTask {
             // What was asked may still be answered: nothing else is asked before that is over.
             Ending::Denied(_, true) => self.quiet = Some(longest_answer(&self.timing)),
             // The lease lasts for a shorter transmission than this: asked again at once, it would be denied again.
-            Ending::Denied(_, false) => tokio::time::sleep(self.shared.config.polling.lease_look).await,
+            Ending::Denied(Denied::NoLease, false) => {
+                tokio::time::sleep(self.shared.config.polling.lease_look).await;
+            }
+            Ending::Denied(Denied::NotMine, false) => {}
         }
         ending
     }
