@@ -205,7 +205,10 @@ async fn what_came_before_the_question_is_no_answer_to_it_though_the_runtime_was
 
 /// Bytes that come after the runtime looked what has come, and before it sees that a time is over.
 #[derive(Clone, Default)]
-struct Late(Arc<Mutex<Option<(Instant, Box<dyn FnOnce() + Send>)>>>);
+struct Late(Arc<Mutex<Option<Coming>>>);
+
+/// When, and who writes them.
+type Coming = (Instant, Box<dyn FnOnce() + Send>);
 
 impl Late {
     fn due(&self, at: Instant, bytes: impl FnOnce() + Send + 'static) {
