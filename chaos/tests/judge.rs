@@ -202,6 +202,20 @@ fn an_answer_the_node_says_it_could_not_use_is_denied_and_not_missing() {
 }
 
 #[test]
+fn what_became_of_an_answer_is_said_by_the_mark_of_the_slot_it_was_asked_for_in() {
+    for (asked_in, given_in, missing, denied) in
+        [("garbled", "no-time", 0, 1), ("no-answer", "no-owner", 0, 1), ("no-time", "no-answer", 1, 0)]
+    {
+        let mut run = Run::clean();
+        // Asked for 0.05 s before its slot ended, and given 0.05 s after.
+        run.speech(39.95, &tcp(2, 7), "b", Some(values(9))).speech(44.0, &tcp(2, 7), "a", None);
+        run.missed(30, "b", asked_in).missed(40, "b", given_in);
+        let report = run.judge(60.0);
+        assert_eq!((report.missing, report.denied), (missing, denied), "{asked_in} {given_in}: {report:?}");
+    }
+}
+
+#[test]
 fn an_answer_in_flight_when_its_node_died_may_be_stored_or_not() {
     for stored in [false, true] {
         let mut run = Run::clean();

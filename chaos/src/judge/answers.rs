@@ -42,6 +42,8 @@ pub struct Given {
     pub meter: String,
     /// Its values.
     pub values: Values,
+    /// When it was asked for, Unix ms, in order.
+    pub asked_ms: Vec<i64>,
     /// When it was sent, Unix ms, in order.
     pub sent_ms: Vec<i64>,
     /// What became of it.
@@ -59,11 +61,11 @@ pub fn collect(events: &[Event], facts: &Facts) -> Vec<Given> {
     let mut known: HashMap<(String, Values), usize> = HashMap::new();
     for answer in events.iter().filter_map(reading) {
         let Some(values) = answer.values.clone() else { continue };
-        let fate = talk.fate(answer, facts);
+        let (fate, asked) = (talk.fate(answer, facts), talk.asked_ms(answer));
         let place = *known.entry((answer.meter.clone(), values)).or_insert(all.len());
         match all.get_mut(place) {
-            Some(given) => given.add(answer, fate),
-            None => all.push(Given::new(answer, fate)),
+            Some(given) => given.add(answer, asked, fate),
+            None => all.push(Given::new(answer, asked, fate)),
         }
     }
     all
@@ -77,10 +79,11 @@ fn reading(event: &Event) -> Option<&Answer> {
 }
 
 impl Given {
-    fn new(answer: &Answer, fate: Fate) -> Self {
+    fn new(answer: &Answer, asked: i64, fate: Fate) -> Self {
         Self {
             meter: answer.meter.clone(),
             values: answer.values.clone().unwrap_or_default(),
+            asked_ms: vec![asked],
             sent_ms: vec![answer.at.wall / 1000],
             fate,
             sound: !answer.damaged,
@@ -88,7 +91,8 @@ impl Given {
         }
     }
 
-    fn add(&mut self, answer: &Answer, fate: Fate) {
+    fn add(&mut self, answer: &Answer, asked: i64, fate: Fate) {
+        self.asked_ms.push(asked);
         self.sent_ms.push(answer.at.wall / 1000);
         self.fate = self.fate.max(fate);
         self.sound |= !answer.damaged;
@@ -116,6 +120,11 @@ impl<'a> Talk<'a> {
             }
         }
         talk
+    }
+
+    /// When the question began, Unix ms; of an answer to nothing, when it was sent.
+    fn asked_ms(&self, answer: &Answer) -> i64 {
+        self.requests.get(&answer.request).map_or(answer.at.wall, |request| request.first.wall) / 1000
     }
 
     fn fate(&self, answer: &Answer, facts: &Facts) -> Fate {

@@ -1,12 +1,13 @@
 //! Is every accepted reading somewhere?
 //!
 //! The rule in words. Several readings of a meter in one slot leave one row, and a read on demand or a read-back after
-//! a command may leave none of its own. So an accepted reading is *missing* only when no row holds it, and the slot its
-//! moment lies in has no row at all, of either kind, and no row of any slot holds a reading the same meter gave within
+//! a command may leave none of its own. So an accepted reading is *missing* only when no row holds it, and the slots its
+//! moment lies in have no row at all, of either kind, and no row of any slot holds a reading the same meter gave within
 //! [`REPEATED_WITHIN`] (at most half an interval) after it: that one was asked for again, for a slot that began before.
-//! Where the slot's mark says that the line carried nothing usable (`no-answer`, `bad-checksum` ..), the node never took
-//! the reading as one: it is *denied*, not missing; any other mark (`no-owner`, a sweep's) beside an accepted reading is
-//! a loss.
+//! Where the mark of the slot it was asked for in says that the line carried nothing usable (`no-answer`, `bad-checksum`
+//! ..), the node never took the reading as one: its time for the answer was over, or the answer came in pieces that
+//! belong to no frame. It is *denied*, not missing; any other mark (`no-owner`, a sweep's) beside an accepted reading is
+//! a loss. What the slot after it says, in which the answer may have ended, is about another question.
 //!
 //! Promises: a pure function. Refuses: excusing what a later slot holds.
 
@@ -49,8 +50,9 @@ pub fn check(given: &[Given], rows: &Matched, tables: &Tables, facts: &Facts) ->
         if one.fate != Fate::Accepted || is_held || has_row {
             continue;
         }
-        let earlier = one.sent_ms.iter().map(|sent| facts.slot_ms(&one.meter, sent - repeated_within(one, facts)));
-        let mut marked = slots.iter().copied().chain(earlier);
+        let asked = one.asked_ms.iter().map(|asked| facts.slot_ms(&one.meter, *asked));
+        let earlier = one.asked_ms.iter().map(|asked| facts.slot_ms(&one.meter, asked - repeated_within(one, facts)));
+        let mut marked = asked.chain(earlier);
         match marked.find_map(|slot| marks.get(&(one.meter.as_str(), slot)).copied()) {
             Some(reason) if LINE_FAULTS.contains(&reason) => unstored.denied.push(finding("denied", one, reason)),
             reason => unstored.missing.push(finding("missing", one, reason.unwrap_or("none"))),
@@ -60,7 +62,7 @@ pub fn check(given: &[Given], rows: &Matched, tables: &Tables, facts: &Facts) ->
 }
 
 fn slots(one: &Given, facts: &Facts) -> BTreeSet<i64> {
-    one.sent_ms.iter().map(|sent| facts.slot_ms(&one.meter, *sent)).collect()
+    one.asked_ms.iter().chain(&one.sent_ms).map(|moment| facts.slot_ms(&one.meter, *moment)).collect()
 }
 
 /// For each meter the moments of the readings that are in a row.

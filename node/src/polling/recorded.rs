@@ -62,8 +62,16 @@ impl Talk for Recorded {
         Talk::expect(&mut self.sifted, words);
     }
 
+    fn is_listening(&self) -> bool {
+        Talk::is_listening(&self.sifted)
+    }
+
     fn give_up(&mut self, heard: bool) -> Answer {
         self.sifted.give_up(heard)
+    }
+
+    fn cut_short(&mut self, silent: bool) -> Option<Answer> {
+        self.sifted.cut_short(silent)
     }
 }
 

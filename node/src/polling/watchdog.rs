@@ -33,6 +33,13 @@ pub(super) enum Brake {
 }
 
 impl Brake {
+    /// The channel's.
+    pub(super) const fn descriptor(&self) -> &OwnedFd {
+        match self {
+            Self::Socket(fd) | Self::Serial(fd) => fd,
+        }
+    }
+
     fn cut(&self) {
         // A descriptor that fails here is closed already, which is what was wanted.
         match self {

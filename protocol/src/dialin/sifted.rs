@@ -82,6 +82,11 @@ impl Sifted {
         step
     }
 
+    /// Whether the last question still waits for bytes of its answer.
+    pub fn is_listening(&self) -> bool {
+        self.exchange.is_listening()
+    }
+
     /// Bytes came, `waited` after the last ones were sent or came.
     pub fn handle_bytes(&mut self, bytes: &[u8], waited: Duration) {
         let is_said = Pattern::are_all(&self.words, bytes);

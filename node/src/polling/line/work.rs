@@ -25,6 +25,7 @@ use crate::polling::dialogue::{Ending, Talk, Terms, converse};
 use crate::polling::evidence::Evidence;
 use crate::polling::orders::Orders;
 use crate::polling::outbox::Stored;
+use crate::polling::permit::Denied;
 use crate::polling::recorded::Recorded;
 use crate::polling::records::{OnDemand, in_words};
 use crate::polling::sanity::check;
@@ -80,7 +81,9 @@ impl LineTask {
         let Asked { exchange, address, asker, .. } = asked;
         let mut exchange = Recorded::new(Sifted::new(self.framed(exchange), Vec::new()));
         let ending = self.converse(&mut exchange, deadline, asker).await;
-        self.shared.metrics.exchange_ended();
+        if !matches!(ending, Ending::Denied(_, false)) {
+            self.shared.metrics.exchange_ended();
+        }
         if matches!(&ending, Ending::Answered(answer) if !matches!(answer, Answer::Lost(_))) {
             self.link.worked();
         }
@@ -117,9 +120,15 @@ impl LineTask {
         match &ending {
             Ending::Answered(_) => {}
             Ending::LineDown(error) => self.link.failed(error),
+            // As after any other dialogue: the time for an answer to what was asked is over.
+            Ending::Denied(Denied::TooLate, _) => {}
             // What was asked may still be answered: nothing else is asked before that is over.
             Ending::Denied(_, true) => self.quiet = Some(longest_answer(&self.timing)),
-            Ending::Denied(_, false) => {}
+            // The lease lasts for a shorter transmission than this: asked again at once, it would be denied again.
+            Ending::Denied(Denied::NoLease, false) => {
+                tokio::time::sleep(self.shared.config.polling.lease_look).await;
+            }
+            Ending::Denied(Denied::NotMine, false) => {}
         }
         ending
     }
@@ -127,7 +136,7 @@ impl LineTask {
     async fn poll(&mut self, due: Due) {
         let Some(target) = self.target(due.meter) else { return };
         let begun = Instant::now();
-        // An answer asked for after its slot's end would be another moment's value.
+        // An answer asked for after its slot's end would be another moment's value; one asked for before is the slot's.
         let asker = Asker::Poll { meter: due.meter, slot: due.slot };
         let asked = self.asked(due.meter, &target, Exchange::read(&target), asker);
         let (ending, evidence) = self.exchange(asked, Some(due.until)).await;
@@ -139,7 +148,7 @@ impl LineTask {
                     self.drawer.clear(due.meter);
                     self.shared.measured.note(self.author.line, Ask::of(&target.address), spent);
                 }
-                Verdict::Refused(_) | Verdict::Setback(_) => {}
+                Verdict::Refused(_) | Verdict::Setback(_) | Verdict::TooLate { .. } => {}
             }
             self.schedule.ended(due, verdict, spent, wall_now());
         }
@@ -164,6 +173,7 @@ impl LineTask {
             Ending::Answered(Answer::Lost(fault)) => Some(Verdict::Lost(fault)),
             Ending::Answered(Answer::Accepted { .. }) => Some(Verdict::Lost(LineFault::Undecodable)),
             Ending::LineDown(error) => Some(Verdict::Setback(error.to_string())),
+            Ending::Denied(Denied::TooLate, asked) => Some(Verdict::TooLate { asked }),
             Ending::Denied(..) => None,
         }
     }

@@ -5,7 +5,7 @@
 //!   set_meters --> [ Plan per meter ] --> Poll(due) --------> Read            the slot is done
 //!                        |                                    Refused, Lost   again later in the slot, bounded
 //!                        | close(now): slots that are over    Setback         again, behind the others
-//!                        v
+//!                        v                                    TooLate         not again
 //!                      Miss (meter, slot, reason, attempts)
 //! ```
 //!
@@ -120,6 +120,8 @@ pub(super) enum Verdict {
     Lost(LineFault),
     /// The channel failed under it, which is no word about the meter.
     Setback(String),
+    /// The slot's end came first; whether anything was asked, and answered, before.
+    TooLate { asked: bool },
 }
 
 /// A slot that ended unread.

@@ -50,6 +50,10 @@ pub(super) struct Plan {
     turn: u64,
 }
 
+/// The reason of a slot that ended before its turn on the line, or before its dialogue.
+const NO_TIME: &str = "no-time";
+const CUT_SHORT: &str = "the slot ended between two questions";
+
 /// Which of those that are due goes first: class, setbacks, priority, attempts, end of its time, beginning.
 pub(super) type Rank = (u8, u32, Reverse<Priority>, u32, u64, u64);
 
@@ -170,6 +174,14 @@ impl Plan {
                 self.setbacks += 1;
                 self.fault = Some((protocol::exchange::LineFault::LineDown.name(), detail));
             }
+            Verdict::TooLate { asked } => {
+                self.not_before = self.end();
+                if asked {
+                    self.attempts += 1;
+                    self.answered = true;
+                    self.fault.get_or_insert_with(|| (NO_TIME, CUT_SHORT.to_owned()));
+                }
+            }
         }
     }
 
@@ -211,7 +223,7 @@ impl Plan {
             (None, None, _) if self.backs_off(rules) => self.backing_off(),
             (None, None, Some(hindrance)) => hindrance.clone(),
             (None, None, None) if self.is_silent(rules) => self.backing_off(),
-            (None, None, None) => ("no-time", String::new()),
+            (None, None, None) => (NO_TIME, String::new()),
         };
         Miss { meter, slot: UnixMillis(self.begin()), reason, detail, attempts: self.attempts }
     }

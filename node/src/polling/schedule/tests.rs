@@ -282,6 +282,32 @@ fn a_retry_goes_behind_meters_not_tried_yet() {
 }
 
 #[test]
+fn a_read_for_which_the_slot_s_end_came_first_is_not_offered_again_in_it() {
+    for (asked, missed) in [(false, ("no-time", "", 0)), (true, ("no-time", "the slot ended between two questions", 1))]
+    {
+        let mut schedule = fresh(at_once(), &[meter(1, 10, 0)], START);
+        let due = polled(&schedule, START);
+        let now = UnixMillis(due.until.0 - 3);
+        schedule.ended(due, Verdict::TooLate { asked }, Duration::from_millis(1), now);
+        assert_eq!(schedule.next(now), Next::Wait(Some(due.until)));
+        let [miss] = &schedule.close(due.until)[..] else { panic!("one slot ended") };
+        assert_eq!((miss.reason, miss.detail.as_str(), miss.attempts), missed);
+        assert_eq!(polled(&schedule, due.until.0).slot, due.until, "the next slot is offered");
+    }
+}
+
+#[test]
+fn what_an_earlier_attempt_heard_is_the_reason_also_where_a_later_one_was_cut_short() {
+    let mut schedule = fresh(at_once(), &[meter(1, 10, 0)], START);
+    let first = polled(&schedule, START);
+    schedule.ended(first, Verdict::Lost(LineFault::BadChecksum), Duration::from_millis(300), UnixMillis(START + 300));
+    let second = polled(&schedule, START + 300);
+    schedule.ended(second, Verdict::TooLate { asked: true }, Duration::from_millis(1), UnixMillis(second.until.0 - 3));
+    let misses = schedule.close(second.until);
+    assert_eq!(misses.iter().map(|miss| (miss.reason, miss.attempts)).collect::<Vec<_>>(), [("bad-checksum", 2)]);
+}
+
+#[test]
 fn slots_that_passed_while_the_line_was_hindered_say_so() {
     let mut schedule = fresh(rules(), &[meter(1, 10, 0)], START);
     schedule.hinder(Some(("no-lease", String::new())));

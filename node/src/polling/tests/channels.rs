@@ -30,13 +30,13 @@ use crate::trace::Way;
 
 const ENERGY: u32 = 1;
 
-fn telegram(address: u8, energy: i64) -> Vec<u8> {
+pub(super) fn telegram(address: u8, energy: i64) -> Vec<u8> {
     let header = Header { id: 0x1234_5678, manufacturer: 0x2C2D, version: 1, medium: 4, access: 9, status: Status(0) };
     ReplyBuilder::new(&header).energy(EnergyUnit::KilowattHour, energy).frame(address).unwrap().encode()
 }
 
 /// What an M-Bus meter with address 1 says to `request`; nothing if it is for another.
-fn mbus(request: &[u8], energy: i64) -> Vec<u8> {
+pub(super) fn mbus(request: &[u8], energy: i64) -> Vec<u8> {
     match request {
         [0x10, 0x40, 1, ..] => vec![0xE5],
         [0x10, 0x5B | 0x7B, 1, ..] => telegram(1, energy),
@@ -45,7 +45,7 @@ fn mbus(request: &[u8], energy: i64) -> Vec<u8> {
 }
 
 /// A server on loopback: `serve` has each connection with its number.
-fn server(serve: impl Fn(usize, TcpStream) + Send + 'static) -> (String, u16) {
+pub(super) fn server(serve: impl Fn(usize, TcpStream) + Send + 'static) -> (String, u16) {
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -57,7 +57,7 @@ fn server(serve: impl Fn(usize, TcpStream) + Send + 'static) -> (String, u16) {
 }
 
 /// Answers every request with what `answer` makes of it, until the other side closes.
-fn answers(mut stream: TcpStream, mut answer: impl FnMut(&[u8]) -> Vec<u8>) {
+pub(super) fn answers(mut stream: TcpStream, mut answer: impl FnMut(&[u8]) -> Vec<u8>) {
     let mut piece = [0; 512];
     while let Ok(count @ 1..) = stream.read(&mut piece) {
         if stream.write_all(&answer(&piece[..count])).is_err() {
@@ -235,11 +235,11 @@ fn has_line(rig: &Rig, unit: &str, line: LineId) {
     rig.units.set_lines(Arc::new([(unit.to_owned(), line)].into()));
 }
 
-/// A unit with one meter; what it was asked is counted.
-fn unit(address: SocketAddr, word: &'static [u8]) -> Arc<std::sync::atomic::AtomicUsize> {
+/// A unit with one meter; what it was asked is counted. Its thread ends with its connection.
+fn unit(address: SocketAddr, word: &'static [u8]) -> (Arc<std::sync::atomic::AtomicUsize>, thread::JoinHandle<()>) {
     let asked = Arc::new(std::sync::atomic::AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
-    thread::spawn(move || {
+    let connection = thread::spawn(move || {
         let mut stream = TcpStream::connect(address).unwrap();
         stream.write_all(word).unwrap();
         answers(stream, |request| {
@@ -251,7 +251,7 @@ fn unit(address: SocketAddr, word: &'static [u8]) -> Arc<std::sync::atomic::Atom
             answer
         });
     });
-    asked
+    (asked, connection)
 }
 
 #[tokio::test]
@@ -263,19 +263,19 @@ async fn a_unit_is_spoken_to_only_under_lease_and_epoch_and_read_with_heartbeats
     let meter = rig.town.add_meter(line, Address::MbusPrimary(1), 1);
     rig.town.assign(line, ME);
     rig.start();
-    let asked = unit(address, b"12345678");
+    let (asked, first) = unit(address, b"12345678");
     until(|| rig.metrics.report().units_connected > 0).await;
     let record = rig.record(|r| r.meter == meter.0).await;
     assert_eq!((reason(&record), asked.load(std::sync::atomic::Ordering::SeqCst)), ("no-lease", 0));
     rig.lease.renew(Moment::now(), Duration::from_secs(3_600));
-    let asked = unit(address, b"12345678");
+    let (asked, second) = unit(address, b"12345678");
     let record = rig.record(|r| r.meter == meter.0 && is_reading(r)).await;
     assert_eq!(value(&record, ENERGY), Some(4_711 * 3_600_000));
     rig.town.assign(line, OTHER);
     until(|| rig.metrics.report().lines_open == 0).await;
-    let before = asked.load(std::sync::atomic::Ordering::SeqCst);
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
-    assert_eq!(asked.load(std::sync::atomic::Ordering::SeqCst), before);
+    // With the line goes the connection: nothing more is asked through it.
+    until(|| first.is_finished() && second.is_finished()).await;
+    assert!(asked.load(std::sync::atomic::Ordering::SeqCst) > 0);
 }
 
 /// A unit with one meter that says its heartbeat again and again, whatever it is asked.

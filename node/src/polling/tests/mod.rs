@@ -5,6 +5,7 @@
 mod field;
 mod rig;
 
+mod arrival;
 mod backfill;
 mod channels;
 mod commands;

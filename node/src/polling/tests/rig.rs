@@ -222,7 +222,7 @@ pub(super) struct Rig {
     pub(super) traces: Traces,
     pub(super) surveys: Surveys,
     pub(super) measured: Measured,
-    config: Config,
+    pub(super) config: Config,
     proposals: Option<mpsc::Receiver<Proposal>>,
     outlet: Outlet,
     _dir: tempfile::TempDir,

@@ -1,7 +1,8 @@
 //! One open channel of a line: bytes out, bytes in.
 //!
-//! Promises: every wait has a limit; end of stream, an unplugged port and a cut by the watchdog are errors; closing
-//! throws away what was not sent. Refuses: deciding whether to speak, and opening itself again.
+//! Promises: every wait has a limit, and what came before it was over is found though the runtime was told of the time
+//! first: a node that was stalled is no silence of a meter; end of stream, an unplugged port and a cut by the watchdog are
+//! errors; closing throws away what was not sent. Refuses: deciding whether to speak, and opening itself again.
 
 mod link;
 mod serial;
@@ -10,11 +11,13 @@ mod tcp;
 pub(super) use link::Link;
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use protocol::dialin::Pattern;
 use protocol::exchange::Timing;
 use raft_store::state::registry::{Endpoint, LineSpec};
+use rustix::io::Errno;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -61,8 +64,12 @@ const GAP_BITS: u64 = 33;
 #[derive(Debug)]
 enum Wire {
     Tcp(TcpStream),
-    Serial(SerialStream),
-    Unit { unit: Attached, piece: Vec<u8> },
+    /// The port, and a descriptor of it by which it is read whether or not the runtime was told of anything.
+    Serial(SerialStream, OwnedFd),
+    Unit {
+        unit: Attached,
+        piece: Vec<u8>,
+    },
 }
 
 /// An open channel.
@@ -90,7 +97,8 @@ impl Channel {
             }
             Endpoint::Serial { path } => {
                 let (port, brake) = serial::open(path, spec.baud, spec.parity)?;
-                (Wire::Serial(port), brake)
+                let second = brake.descriptor().try_clone()?;
+                (Wire::Serial(port, second), brake)
             }
             Endpoint::DialIn { unit: id } => {
                 let unit = units.attach(id).ok_or_else(|| not_connected(id))?;
@@ -110,7 +118,7 @@ impl Channel {
         self.check_whole()?;
         let written = match &mut self.wire {
             Wire::Tcp(stream) => timeout(limit, stream.write_all(bytes)).await,
-            Wire::Serial(port) => timeout(limit, port.write_all(bytes)).await,
+            Wire::Serial(port, _) => timeout(limit, port.write_all(bytes)).await,
             Wire::Unit { unit, .. } => timeout(limit, unit.write(bytes)).await,
         };
         written.map_err(|_| late(limit))?
@@ -119,23 +127,25 @@ impl Channel {
     /// What comes within `wait`; nothing if nothing does.
     pub(super) async fn read(&mut self, wait: Duration) -> io::Result<&[u8]> {
         self.check_whole()?;
-        let read = match &mut self.wire {
-            Wire::Tcp(stream) => timeout(wait, stream.read(&mut self.piece)).await,
-            Wire::Serial(port) => timeout(wait, port.read(&mut self.piece)).await,
+        let Self { wire, piece, .. } = self;
+        let read = match wire {
+            Wire::Tcp(stream) => timeout(wait, stream.read(piece)).await,
+            Wire::Serial(port, _) => timeout(wait, port.read(piece)).await,
             Wire::Unit { unit, piece } => {
-                piece.clear();
-                if let Ok(came) = timeout(wait, unit.read()).await {
-                    *piece = came?;
-                }
+                let came = timeout(wait, unit.read()).await;
+                *piece = match came {
+                    Ok(came) => came?,
+                    Err(_) => unit.overdue().await?,
+                };
                 return Ok(piece);
             }
         };
         let count = match read {
-            Err(_) => 0,
+            Err(_) => take(wire, piece)?,
             Ok(Ok(0)) => return Err(ended()),
             Ok(count) => count?,
         };
-        Ok(self.piece.get(..count).unwrap_or_default())
+        Ok(piece.get(..count).unwrap_or_default())
     }
 
     /// Waits until the line was quiet for `quiet`; or the first bytes of somebody who speaks on it, as many as came. What a
@@ -158,7 +168,7 @@ impl Channel {
     /// standard of wired M-Bus allows no pause at all and takes 33 bit times for the end (EN 13757-2).
     pub(super) fn longest_gap(&self, timing: &Timing) -> Option<Duration> {
         let bits = Duration::from_micros(GAP_BITS * 1_000_000 / u64::from(timing.baud.max(1)));
-        matches!(self.wire, Wire::Serial(_)).then_some(bits + self.gap_allowance)
+        matches!(self.wire, Wire::Serial(..)).then_some(bits + self.gap_allowance)
     }
 
     /// Whether it has ended while nobody was looking.
@@ -177,7 +187,7 @@ impl Channel {
     pub(super) fn words(&self) -> Vec<Pattern> {
         match &self.wire {
             Wire::Unit { unit, .. } => unit.words(),
-            Wire::Tcp(_) | Wire::Serial(_) => Vec::new(),
+            Wire::Tcp(_) | Wire::Serial(..) => Vec::new(),
         }
     }
 
@@ -186,19 +196,29 @@ impl Channel {
         self.check_whole()?;
         // More pieces than any kernel keeps: a line that babbles without end is not drained, and is answered as noise.
         for _ in 0..DRAINED_PIECES {
-            let read = match &mut self.wire {
-                Wire::Tcp(stream) => stream.try_read(&mut self.piece),
-                Wire::Serial(port) => port.try_read(&mut self.piece),
-                Wire::Unit { unit, .. } => return unit.drain(stale),
-            };
-            match read {
-                Ok(0) => return Err(ended()),
-                Ok(count) => stale(self.piece.get(..count).unwrap_or_default()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
+            if let Wire::Unit { unit, .. } = &mut self.wire {
+                return unit.drain(stale);
+            }
+            match take(&self.wire, &mut self.piece)? {
+                0 => return Ok(()),
+                count => stale(self.piece.get(..count).unwrap_or_default()),
             }
         }
         Ok(())
+    }
+}
+
+/// Takes what lies in the kernel, also what the runtime was not told of: how many bytes of `piece` it is.
+fn take(wire: &Wire, piece: &mut [u8]) -> io::Result<usize> {
+    let taken = match wire {
+        Wire::Tcp(stream) => rustix::io::read(stream, piece),
+        Wire::Serial(_, second) => rustix::io::read(second, piece),
+        Wire::Unit { .. } => return Ok(0),
+    };
+    match taken {
+        Ok(0) => Err(ended()),
+        Err(Errno::WOULDBLOCK) => Ok(0),
+        taken => Ok(taken?),
     }
 }
 
