@@ -50,7 +50,8 @@ impl Default for Backfill {
 impl Backfill {
     /// The first of these settings that cannot stand beside the others: its key, value, and what it has to be.
     pub(super) fn contradiction(&self, retention: Duration) -> Option<(&'static str, String, String)> {
-        if days(self.days.into()) > retention {
+        // 0 keeps them for ever.
+        if !retention.is_zero() && self.reach() > retention {
             let kept = retention.as_secs() / days(1).as_secs();
             let remedy = format!("has to be at most mysql.retention = {kept} days: older rows are dropped");
             return Some(("backfill.days", self.days.to_string(), remedy));
@@ -68,5 +69,32 @@ impl Backfill {
     /// How far it looks back.
     pub fn reach(&self) -> Duration {
         days(self.days.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(change: impl FnOnce(&mut Backfill), retention: u64) -> Option<&'static str> {
+        let mut settings = Backfill::default();
+        change(&mut settings);
+        settings.contradiction(days(retention)).map(|(key, ..)| key)
+    }
+
+    #[test]
+    fn what_could_not_be_stored_any_more_is_not_asked_for() {
+        assert_eq!([wrong(|_| {}, 400), wrong(|_| {}, 0)], [None, None], "0 days are for ever");
+        assert_eq!(wrong(|_| {}, 399), Some("backfill.days"));
+        assert_eq!(wrong(|settings| settings.days = 0, 1), None);
+        let (_, value, remedy) = Backfill::default().contradiction(days(30)).expect("refused");
+        assert!(value == "400" && remedy.contains("mysql.retention = 30 days"), "{value}: {remedy}");
+    }
+
+    #[test]
+    fn a_share_is_a_part_of_a_hundred_and_asking_takes_time() {
+        assert_eq!(wrong(|settings| settings.share_percent = 0, 0), Some("backfill.share_percent"));
+        assert_eq!(wrong(|settings| settings.share_percent = 101, 0), Some("backfill.share_percent"));
+        assert_eq!(wrong(|settings| settings.ask_every = Duration::ZERO, 0), Some("backfill.ask_every"));
     }
 }
