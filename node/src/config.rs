@@ -746,6 +746,9 @@ impl Config {
         if let Some(wrong) = self.spool.contradiction() {
             return Some(wrong);
         }
+        if let Some(wrong) = self.backfill.contradiction(self.mysql.retention) {
+            return Some(wrong);
+        }
         if self.membership.voters.is_multiple_of(2) {
             let remedy = "has to be odd".to_owned();
             return Some(("membership.voters", self.membership.voters.to_string(), remedy));
@@ -817,6 +820,9 @@ impl Config {
             ("sanity.power_max_kw", self.sanity.power_max_kw as usize),
             ("sanity.flow_max_m3h", self.sanity.flow_max_m3h as usize),
             ("backfill.per_answer", self.backfill.per_answer as usize),
+            ("backfill.meters_per_ask", self.backfill.meters_per_ask),
+            ("backfill.freezes_per_ask", self.backfill.freezes_per_ask as usize),
+            ("backfill.attempts", self.backfill.attempts as usize),
             ("sanity.own_factor", self.sanity.own_factor as usize),
             ("sanity.own_power_floor_kw", self.sanity.own_power_floor_kw as usize),
             ("sanity.own_flow_floor_m3h", self.sanity.own_flow_floor_m3h as usize),

@@ -22,6 +22,7 @@ struct Numbers {
     exchanges: Counter,
     readings_accepted: Counter,
     readings_missed: Counter,
+    readings_backfilled: Counter,
     commands_ended: Counter,
     spool_records: Gauge,
     spool_bytes: Gauge,
@@ -55,6 +56,11 @@ impl Metrics {
     /// A reading is durable.
     pub fn reading_accepted(&self) {
         self.numbers.readings_accepted.inc();
+    }
+
+    /// A value of a meter's history is durable.
+    pub fn reading_backfilled(&self) {
+        self.numbers.readings_backfilled.inc();
     }
 
     /// A slot was given up, durably.
@@ -197,6 +203,8 @@ impl Metrics {
         registry.register("exchanges", "Dialogues with meters that are over", n.exchanges.clone());
         registry.register("readings_accepted", "Readings made durable", n.readings_accepted.clone());
         registry.register("readings_missed", "Slots given up", n.readings_missed.clone());
+        let kept = "Values of meters' own history made durable";
+        registry.register("readings_backfilled", kept, n.readings_backfilled.clone());
         registry.register("commands_ended", "Commands that ended on this node's lines", n.commands_ended.clone());
         registry.register("spool_records", "Records in the spool", n.spool_records.clone());
         registry.register("spool_bytes", "Bytes in the spool", n.spool_bytes.clone());

@@ -14,7 +14,7 @@
 //! bounded; a wrong checksum never becomes a reading; a reading says by which profile it was read. Refuses: knowing what
 //! carries the bytes, and a profile nobody knows.
 
-use crate::meter::{Action, Address, Dialect};
+use crate::meter::{Action, Address, CivilTime, Dialect};
 use crate::profile::Catalogue;
 use crate::{cjt188, mbus, modbus};
 
@@ -43,6 +43,7 @@ pub struct Exchange {
 enum Tower {
     Mbus(mbus::exchange::Dialogue),
     Cjt188(cjt188::exchange::Dialogue),
+    Cjt188Past(Box<cjt188::past::Dialogue>),
     Modbus(modbus::exchange::Dialogue),
     /// Over before it began.
     Over(Refusal),
@@ -61,13 +62,20 @@ impl Exchange {
         Self { tower }
     }
 
+    /// A dialogue that asks for what the meter kept of `moment`, by its own clock. It ends with a reading whose `history`
+    /// has it, perhaps beside other moments, or in words: most models keep none, or do not say how.
+    pub fn history(target: &Target, moment: CivilTime) -> Self {
+        let tower = Tower::of_past(target, moment).unwrap_or_else(|text| Tower::Over(Refusal { code: 0, text }));
+        Self { tower }
+    }
+
     /// The same over Modbus TCP, its requests numbered from the one after `transaction`; only a Modbus dialogue has
     /// other frames there.
     #[must_use]
     pub fn over_modbus_tcp(self, transaction: u16) -> Self {
         let tower = match self.tower {
             Tower::Modbus(dialogue) => Tower::Modbus(dialogue.over_tcp(transaction)),
-            other @ (Tower::Mbus(_) | Tower::Cjt188(_) | Tower::Over(_)) => other,
+            other @ (Tower::Mbus(_) | Tower::Cjt188(_) | Tower::Cjt188Past(_) | Tower::Over(_)) => other,
         };
         Self { tower }
     }
@@ -77,6 +85,7 @@ impl Exchange {
         match &mut self.tower {
             Tower::Mbus(dialogue) => dialogue.poll(),
             Tower::Cjt188(dialogue) => dialogue.poll(),
+            Tower::Cjt188Past(dialogue) => dialogue.poll(),
             Tower::Modbus(dialogue) => dialogue.poll(),
             Tower::Over(refusal) => Step::Done(Answer::Refused(refusal.clone())),
         }
@@ -87,6 +96,7 @@ impl Exchange {
         match &self.tower {
             Tower::Mbus(dialogue) => dialogue.is_listening(),
             Tower::Cjt188(dialogue) => dialogue.is_listening(),
+            Tower::Cjt188Past(dialogue) => dialogue.is_listening(),
             Tower::Modbus(dialogue) => dialogue.is_listening(),
             Tower::Over(_) => false,
         }
@@ -97,6 +107,7 @@ impl Exchange {
         match &mut self.tower {
             Tower::Mbus(dialogue) => dialogue.handle_bytes(bytes),
             Tower::Cjt188(dialogue) => dialogue.handle_bytes(bytes),
+            Tower::Cjt188Past(dialogue) => dialogue.handle_bytes(bytes),
             Tower::Modbus(dialogue) => dialogue.handle_bytes(bytes),
             Tower::Over(_) => {}
         }
@@ -108,6 +119,7 @@ impl Exchange {
         match &mut self.tower {
             Tower::Mbus(dialogue) => dialogue.handle_gap(),
             Tower::Cjt188(dialogue) => dialogue.handle_gap(),
+            Tower::Cjt188Past(dialogue) => dialogue.handle_gap(),
             Tower::Modbus(dialogue) => dialogue.handle_gap(),
             Tower::Over(_) => {}
         }
@@ -118,6 +130,7 @@ impl Exchange {
         match &mut self.tower {
             Tower::Mbus(dialogue) => dialogue.handle_timeout(),
             Tower::Cjt188(dialogue) => dialogue.handle_timeout(),
+            Tower::Cjt188Past(dialogue) => dialogue.handle_timeout(),
             Tower::Modbus(dialogue) => dialogue.handle_timeout(),
             Tower::Over(_) => {}
         }
@@ -125,6 +138,25 @@ impl Exchange {
 }
 
 impl Tower {
+    /// The dialogue about the past; or why there is none.
+    fn of_past(target: &Target, moment: CivilTime) -> Result<Self, String> {
+        let Target { address, timing, profile, catalogue } = target;
+        let (name, reach) = (profile.as_deref(), Reach { address: *address, timing: *timing });
+        let dialect = address.dialect();
+        let unknown = || catalogue.unknown(name.unwrap_or_default(), dialect);
+        match dialect {
+            Dialect::Mbus => {
+                let profiles = catalogue.mbus(name).ok_or_else(unknown)?;
+                Ok(Self::Mbus(mbus::exchange::Dialogue::of_past(&reach, profiles)))
+            }
+            Dialect::Cjt188 => {
+                let profiles = catalogue.cjt188(name).ok_or_else(unknown)?;
+                Ok(Self::Cjt188Past(Box::new(cjt188::past::Dialogue::new(&reach, &profiles, moment))))
+            }
+            Dialect::Modbus => Err("a modbus meter is not asked for its history".to_owned()),
+        }
+    }
+
     /// The dialogue of the address's dialect; or why there is none.
     fn new(target: &Target, action: Action) -> Result<Self, String> {
         let Target { address, timing, profile, catalogue } = target;

@@ -62,6 +62,12 @@ impl Body {
         Civil::of(Stamp { wall: now.wall.saturating_add(self.clock_off_s.saturating_mul(MICROS_PER_SECOND)), ..now })
     }
 
+    /// Energy and volume when its clock, as it goes now, showed `shown`.
+    pub fn indexes(&self, shown: Civil) -> (i64, i64) {
+        let then = shown.unix_s().saturating_sub(self.clock_off_s);
+        self.physics.indexes(Stamp { mono: 0, wall: then.saturating_mul(MICROS_PER_SECOND) })
+    }
+
     /// Sets its clock, `now`, to so many seconds of Unix time.
     pub fn set_clock(&mut self, now: Stamp, unix_s: i64) {
         self.clock_off_s = unix_s.saturating_sub(now.wall.div_euclid(MICROS_PER_SECOND));

@@ -61,9 +61,9 @@ impl Physics {
     pub fn sample(&mut self, now: Stamp) -> Values {
         let age = (now.wall / MICROS_PER_SECOND - BIRTH_S).max(0);
         let step = self.resolution;
-        let joule = self.energy_after(age as f64);
-        self.energy = self.energy.max(whole(joule, step.energy));
-        self.volume = whole(joule / JOULE_PER_ML_K / self.spread_kelvin, step.volume).max(self.volume + step.volume);
+        let (energy, volume) = self.indexes(now);
+        self.energy = self.energy.max(energy);
+        self.volume = volume.max(self.volume + step.volume);
         let watt = self.load(age as f64);
         let supply = 45.0 + 20.0 * watt / (self.mean_watt * (1.0 + SWING));
         let spread = whole(self.spread_kelvin * 1000.0, step.temperature);
@@ -79,6 +79,14 @@ impl Physics {
             operating_seconds: Some(whole(age as f64, step.time)),
             ..Values::default()
         }
+    }
+
+    /// Energy and volume as they stood at `then`, before anything that a sample adds.
+    pub fn indexes(&self, then: Stamp) -> (i64, i64) {
+        let age = (then.wall / MICROS_PER_SECOND - BIRTH_S).max(0);
+        let joule = self.energy_after(age as f64);
+        let step = self.resolution;
+        (whole(joule, step.energy), whole(joule / JOULE_PER_ML_K / self.spread_kelvin, step.volume))
     }
 
     fn load(&self, age: f64) -> f64 {

@@ -16,6 +16,7 @@ pub mod consensus;
 pub mod farewell;
 pub mod hearing;
 pub mod heartbeat;
+mod history;
 pub mod identity;
 pub mod lease;
 pub mod network;
@@ -44,6 +45,7 @@ use board::Board;
 use consensus::{Consensus, Votes};
 use farewell::Farewell;
 use hearing::Hearing;
+pub use history::Missing;
 use lease::Lease;
 use peers::{Peer, Peers};
 

@@ -11,6 +11,7 @@ use axum::routing::get;
 use axum::serve::ListenerExt as _;
 use protocol::api::DESCRIPTORS;
 use protocol::api::peer::cluster_server::ClusterServer;
+use protocol::api::peer::history_server::HistoryServer;
 use protocol::api::peer::raft_server::RaftServer;
 use protocol::api::peer::spool_server::SpoolServer;
 use protocol::api::peer::survey_server::SurveyServer;
@@ -25,6 +26,7 @@ use crate::cluster::identity::Identity;
 use crate::cluster::peers::refuse_strangers;
 use crate::cluster::raft_service::RaftService;
 use crate::cluster::service::ClusterService;
+use crate::leader::history::HistoryService;
 use crate::metrics::Metrics;
 use crate::mysql::Reader;
 use crate::spool::service::SpoolService;
@@ -49,7 +51,8 @@ pub(super) fn serve(listener: TcpListener, identity: &Identity, memory: &Memory)
     let (node, probes) = (identity.node_id(), config.survey.probes);
     let traces = TraceServer::with_interceptor(TraceService::new(node, traces.clone()), known.clone());
     let surveys = SurveyService::new(node, surveys.clone(), probes, catalogue.clone());
-    let surveys = SurveyServer::with_interceptor(surveys, known);
+    let surveys = SurveyServer::with_interceptor(surveys, known.clone());
+    let history = HistoryServer::with_interceptor(HistoryService::new(cluster.clone(), config), known);
     let (health_reporter, health) = tonic_health::server::health_reporter();
     let stop = CancellationToken::new();
     let reader = Reader::new(config.mysql.clone());
@@ -69,6 +72,7 @@ pub(super) fn serve(listener: TcpListener, identity: &Identity, memory: &Memory)
         .add_service(spools.max_decoding_message_size(limit).max_encoding_message_size(limit))
         .add_service(traces)
         .add_service(surveys)
+        .add_service(history)
         .add_service(health);
     if let Ok(reflection) = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(DESCRIPTORS)

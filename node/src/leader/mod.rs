@@ -5,6 +5,7 @@
 
 pub mod assigner;
 pub mod commands;
+pub mod history;
 pub mod keeper;
 pub mod ledger;
 pub mod membership;

@@ -12,12 +12,14 @@
 //!   Reader     what the console lists: a connection of its own
 //!   Ledger     what was due and what became of it, carried on by the leader: a connection of its own
 //!   Accounts   what the console asks the ledger: a connection of its own
+//!   Absences   which freezes nobody read: a connection of its own
 //!   Export     everything of a span, page after page: a connection of its own
 //! ```
 //!
 //! Promises: every await ends within a limit from the configuration; a write may be repeated and changes nothing the
 //! second time; no value is ever clamped; passwords are never shown. Refuses: pools, and deciding when to try again.
 
+mod absences;
 mod accounts;
 mod classify;
 mod export;
@@ -44,6 +46,7 @@ mod transaction;
 mod write;
 mod writer;
 
+pub use absences::{Absences, MissedFreeze};
 pub use accounts::{Accounts, Counts, GROUPS, Group, Span, UnreadRow};
 pub use classify::{DatabaseError, Fault};
 pub use export::{Export, ExportQuery, ExportedRow};

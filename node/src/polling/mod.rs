@@ -51,6 +51,7 @@ use crate::spool::Spool;
 use crate::survey::Surveys;
 use crate::trace::Traces;
 
+use backfill::{Seeker, Wants};
 use outlet::Outlet;
 use roster::Roster;
 use watchdog::{Descriptors, Watchdog};
@@ -71,6 +72,7 @@ struct Shared {
     surveys: Surveys,
     units: Directory,
     measured: Measured,
+    wants: Wants,
 }
 
 /// The lines of this node, not started yet.
@@ -99,6 +101,7 @@ impl Polling {
     pub(crate) async fn run(self, stop: CancellationToken) {
         let Self { cluster, spool, catalogue, config, metrics, traces, surveys, units, measured } = self;
         let (outlet, proposals) = Outlet::new(config.polling.proposals_queue);
+        let wants = Wants::default();
         let (lease, descriptors) = (cluster.lease(), Descriptors::default());
         let every = config.lease.watchdog_every;
         let watchdog = match Watchdog::start(lease.clone(), descriptors.clone(), every) {
@@ -120,13 +123,17 @@ impl Polling {
             surveys,
             units,
             measured,
+            wants: wants.clone(),
         };
+        let settings = shared.config.backfill.clone();
+        let seeker = Seeker { cluster: cluster.clone(), catalogue: shared.catalogue.clone(), wants, settings };
         let roster = Roster::new(shared);
         tokio::select! {
             () = roster.run(stop) => {}
             // Neither ends by itself: the roster holds the outlet's other end.
             () = outlet::forward(cluster, proposals, at_once) => {}
             () = watchdog.beat(every) => {}
+            () = seeker.run() => {}
         }
     }
 }

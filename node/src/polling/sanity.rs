@@ -77,6 +77,21 @@ pub(super) fn meant(shown: CivilTime, zone: &Zone) -> [Option<u64>; 2] {
     zone.shown(time).map_or([None, None], |(first, second)| [Some(first), second])
 }
 
+/// What a meter's clock shows at a moment.
+pub(super) fn shown(moment: u64, zone: &Zone) -> Option<CivilTime> {
+    let time = zone.civil(moment)?;
+    let small = |n: i8| n.unsigned_abs();
+    let (year, month, day) = (u16::try_from(time.year()).ok()?, small(time.month()), small(time.day()));
+    Some(CivilTime {
+        year,
+        month,
+        day,
+        hour: small(time.hour()),
+        minute: small(time.minute()),
+        second: small(time.second()),
+    })
+}
+
 /// What a heat, cold or water meter can show, in the quantity's fixed unit.
 const fn plausible(quantity: Quantity) -> std::ops::RangeInclusive<i64> {
     match quantity {

@@ -50,6 +50,13 @@ pub enum Asker {
         /// At this meter.
         meter: MeterId,
     },
+    /// A freeze that nobody read.
+    History {
+        /// Of this meter.
+        meter: MeterId,
+        /// Its slot.
+        slot: UnixMillis,
+    },
     /// A scan.
     Scan,
 }

@@ -59,6 +59,7 @@ fn message(piece: Piece, node: NodeId) -> TracePiece {
         Asker::Poll { meter, slot } => ("poll", meter.0, slot.0, 0),
         Asker::Command { command, meter } => ("command", meter.0, 0, command.0),
         Asker::ReadBack { command, meter } => ("read-back", meter.0, 0, command.0),
+        Asker::History { meter, slot } => ("history", meter.0, slot.0, 0),
         Asker::Scan => ("scan", 0, 0, 0),
     };
     let direction = match piece.way {

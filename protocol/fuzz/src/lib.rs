@@ -11,6 +11,7 @@
 
 mod dialin;
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 pub use dialin::dialin;
@@ -25,7 +26,7 @@ use protocol::mbus::service::{Service, ServiceDialogue};
 use protocol::mbus::transaction::Turn;
 use protocol::mbus::value::Value;
 use protocol::mbus::{self, frame::FrameFault};
-use protocol::meter::{Action, Address, Dialect};
+use protocol::meter::{Action, Address, CivilTime, Dialect};
 use protocol::modbus;
 use protocol::profile::Catalogue;
 
@@ -257,14 +258,15 @@ const ENHANCED: Address =
     Address::MbusEnhanced { id: 0x1234_5678, manufacturer: 0x2C2D, version: 1, medium: 4, fabrication: 0x0102_0304 };
 const ACTIONS: [Action; 3] = [Action::ReadNow, Action::ValveOpen, Action::ValveClose];
 
-/// The first byte says who is asked and for what, the second how often. Then pieces of an answer, each behind its
-/// length; one of length 0 is silence, and so is all that is missing.
+/// The first byte says who is asked and for what, the second how often, and with its top bit for the past. Then pieces
+/// of an answer, each behind its length; one of length 0 is silence, and so is all that is missing.
 pub fn exchange(bytes: &[u8]) {
     let mut cursor = Cursor::new(bytes);
     let (Some(whom), Some(how)) = (cursor.byte(), cursor.byte()) else { return };
     let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: how & 3 };
     let action = ACTIONS.get(usize::from(whom >> 4) % ACTIONS.len()).copied().unwrap_or(Action::ReadNow);
     match usize::from(whom & 0xF) {
+        nth @ 0..=5 if how & 0x80 != 0 => look_back(ADDRESSES[nth], timing, cursor),
         nth @ 0..=5 => read(ADDRESSES[nth], action, timing, cursor),
         6 | 7 => search(timing, cursor),
         9 => read(ENHANCED, action, timing, cursor),
@@ -278,9 +280,34 @@ fn piece<'a>(cursor: &mut Cursor<'a>) -> &'a [u8] {
     cursor.take(length.min(cursor.rest().len())).unwrap_or_default()
 }
 
-fn read(address: Address, action: Action, timing: Timing, mut cursor: Cursor<'_>) {
+fn read(address: Address, action: Action, timing: Timing, cursor: Cursor<'_>) {
     let profile = matches!(address, Address::ModbusUnit(_)).then(|| "modbus-tuf-2000m".to_owned());
-    let mut exchange = Exchange::perform(&Target { address, timing, profile, catalogue: Catalogue::builtin() }, action);
+    let target = Target { address, timing, profile, catalogue: Catalogue::builtin() };
+    drive(address, Exchange::perform(&target, action), cursor);
+}
+
+const KEEPS_MONTHS: &str = "name = 'months'\ndialect = 'cjt188'\nsource = 's'\nmeter_type = 0x20\nread_di = [0x1F, 0x90]\n\
+                            valve_di = [0xA0, 0x17]\nmonths = { settles = 'ends', first = 'previous' }\n\
+                            [[column]]\nquantity = 'energy'\nfield = 'energy'\ndecimals = 2\n";
+const TURNED: &str = "name = 'turned'\ndialect = 'mbus'\nsource = 's'\nset_day = 'ends'\n\
+                      history = { keeps = 'days', ask = [0x50, 0x30], back = [0x50] }\n\
+                      [[column]]\nquantity = 'energy'\nrecord = 'energy'\n";
+static KEEPERS: LazyLock<Catalogue> = LazyLock::new(|| {
+    Catalogue::with([("months.toml", KEEPS_MONTHS), ("turned.toml", TURNED)]).expect("they are sound")
+});
+const MOMENT: CivilTime = CivilTime { year: 2026, month: 10, day: 1, hour: 0, minute: 0, second: 0 };
+
+/// The same about a meter's past, by profiles that say how it is asked for.
+fn look_back(address: Address, timing: Timing, cursor: Cursor<'_>) {
+    let profile = match address.dialect() {
+        Dialect::Cjt188 => "months",
+        Dialect::Mbus | Dialect::Modbus => "turned",
+    };
+    let target = Target { address, timing, profile: Some(profile.to_owned()), catalogue: KEEPERS.clone() };
+    drive(address, Exchange::history(&target, MOMENT), cursor);
+}
+
+fn drive(address: Address, mut exchange: Exchange, mut cursor: Cursor<'_>) {
     let mut requests = 0;
     for _ in 0..MOST_STEPS {
         match exchange.poll() {

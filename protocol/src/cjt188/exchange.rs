@@ -135,7 +135,7 @@ const fn refused(text: String) -> Answer {
     Answer::Refused(Refusal { code: 0, text })
 }
 
-fn request(profile: &Profile, address: [u8; 7], action: Action) -> Request {
+pub(super) fn request(profile: &Profile, address: [u8; 7], action: Action) -> Request {
     let (control, code, tried, tail) = match action {
         Action::ReadNow => (control::READ, di::CURRENT, profile.read_di, None),
         Action::ValveOpen => (control::WRITE, di::VALVE, profile.valve_di, Some(OPEN)),
@@ -155,7 +155,7 @@ fn request(profile: &Profile, address: [u8; 7], action: Action) -> Request {
     }
 }
 
-const fn address(target: &Reach) -> [u8; 7] {
+pub(super) const fn address(target: &Reach) -> [u8; 7] {
     match target.address {
         Address::Cjt188(address) => address,
         Address::MbusPrimary(_)

@@ -5,6 +5,7 @@
 //!   bytes <- frame <- reply, slave                                the simulated meter's way
 //!                     transaction <- exchange (Dialogue) -> Answer
 //!                                 <- service (ServiceDialogue) -> Outcome
+//!                                 <- past (Dialogue), months -> Answer
 //! ```
 
 pub(crate) mod alone;
@@ -19,6 +20,8 @@ pub mod frame;
 pub mod heat;
 pub mod identifier;
 pub mod layout;
+pub mod months;
+pub mod past;
 mod patience;
 pub mod payload;
 pub mod prices;

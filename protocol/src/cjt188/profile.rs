@@ -4,6 +4,7 @@
 //!   [recognise] maker 1111, types [0x25]     against the first four digits of the address, and T of the answer
 //!   layout = "A"            absent: recognised from each answer     di_order = "low_first"   absent: learnt
 //!   [[column]] quantity, field, decimals                            [[slot]] field, coding   with layout D
+//!   [months] settles, first, day                                    absent: months are not asked for
 //! ```
 //!
 //! Promises: a word that is not in the vocabulary is an error, and a field that cannot be what its column says.
@@ -16,6 +17,7 @@ use serde::{Deserialize, Deserializer, de};
 use super::binary::Slot;
 use super::identifier::Order;
 use super::layout::Layout;
+use super::months::Months;
 use super::payload::Rules;
 use crate::amount::Dimension;
 use crate::meter::Quantity;
@@ -50,6 +52,9 @@ pub struct Profile {
     /// What the places hold in layout D.
     #[serde(default, rename = "slot")]
     pub slots: Vec<Slot>,
+    /// How past months are kept; absent: nobody knows, and they are not asked for.
+    #[serde(default)]
+    pub months: Option<Months>,
     /// Which field of the current data is which quantity; a field the meter's data do not have is no quantity.
     #[serde(rename = "column", deserialize_with = "columns")]
     pub columns: Vec<Column>,

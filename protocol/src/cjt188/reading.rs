@@ -27,9 +27,9 @@ const FIRST_YEAR: u16 = 2000;
 /// ... and of this century.
 const LAST_YEAR: u16 = 2099;
 /// T of a meter that counts cold.
-const COLD: u8 = 0x21;
+pub(super) const COLD: u8 = 0x21;
 /// T of a meter that counts heat and cold.
-const HEAT_AND_COLD: u8 = 0x22;
+pub(super) const HEAT_AND_COLD: u8 = 0x22;
 
 pub(super) fn assemble(data: &Data, profile: &Profile, frame: &Frame) -> Reading {
     let mut gathering = Gathering::default();

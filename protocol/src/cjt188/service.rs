@@ -255,7 +255,7 @@ fn answered_address(frame: &Frame, rest: &[u8]) -> Option<[u8; 7]> {
     }
 }
 
-fn day(rest: &[u8]) -> Option<u8> {
+pub(super) fn day(rest: &[u8]) -> Option<u8> {
     let [byte] = rest else { return None };
     bcd_byte(*byte).filter(|day| (1..=31).contains(day))
 }

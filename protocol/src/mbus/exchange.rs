@@ -3,6 +3,7 @@
 //! ```text
 //!   primary      Reset (SND_NKE -> E5) ----------------------+--> Read (REQ_UD2 -> RSP_UD, again while 1F) --> Reading
 //!   secondary    Select (SND_UD CI 52 to FD -> E5) ----------+--> Command (SND_UD CI 51 -> E5) -------------> Accepted
+//!   a model that can be turned to its history is turned, to it or back, before each Read (SND_UD CI 50, 51 .. -> E5)
 //!   unanswered: the same frame with the same FCB, Timing::repeats times; then one Reset and one last try
 //! ```
 //!
@@ -38,6 +39,8 @@ pub const MOST_TELEGRAMS: usize = 16;
 pub struct Dialogue {
     target: Reach,
     action: Action,
+    /// Whether it is asked for its history.
+    of_past: bool,
     profiles: Choice<Profile>,
     stage: Stage,
     phase: Phase,
@@ -63,6 +66,7 @@ pub struct Dialogue {
 enum Stage {
     Reset,
     Select,
+    Turn,
     Read,
     Command,
 }
@@ -85,9 +89,20 @@ enum Phase {
 impl Dialogue {
     /// A dialogue that asks `action` of `target`, whose answer is read by one of `profiles`.
     pub fn new(target: &Reach, profiles: Choice<Profile>, action: Action) -> Self {
+        Self::with(target, profiles, action, false)
+    }
+
+    /// A dialogue that asks `target` for its history: the reading's `history` has what it kept; what it measures may be
+    /// absent.
+    pub fn of_past(target: &Reach, profiles: Choice<Profile>) -> Self {
+        Self::with(target, profiles, Action::ReadNow, true)
+    }
+
+    fn with(target: &Reach, profiles: Choice<Profile>, action: Action, of_past: bool) -> Self {
         let mut dialogue = Self {
             target: *target,
             action,
+            of_past,
             profiles,
             stage: Stage::Reset,
             phase: Phase::Speak,
@@ -196,8 +211,12 @@ impl Dialogue {
                 self.fcb = !self.selects_with_count();
                 self.pass(self.asking());
             }
+            (Stage::Turn, Frame::Ack) => {
+                self.fcb = !self.fcb;
+                self.pass(Stage::Read);
+            }
             (Stage::Command, Frame::Ack) => self.finish(Answer::Accepted { valve: None }),
-            (Stage::Read | Stage::Command, Frame::Long { control, address, ci, data })
+            (Stage::Read | Stage::Command | Stage::Turn, Frame::Long { control, address, ci, data })
                 if control & control::KIND == control::RSP_UD =>
             {
                 self.handle_reply(control, address, ci, data);
@@ -215,7 +234,7 @@ impl Dialogue {
             let text = application_error(code).to_owned();
             return self.finish(Answer::Refused(Refusal { code: code.into(), text }));
         }
-        if self.stage == Stage::Command {
+        if matches!(self.stage, Stage::Command | Stage::Turn) {
             return self.note(LineFault::Garbled);
         }
         match Telegram::take(ci, &data, &self.telegrams, &mut self.formats) {
@@ -306,7 +325,7 @@ impl Dialogue {
             self.repeats -= 1;
             self.repeated = self.repeated.saturating_add(1);
             self.phase = Phase::Speak;
-        } else if !self.recovered && matches!(self.stage, Stage::Read | Stage::Command) {
+        } else if !self.recovered && matches!(self.stage, Stage::Read | Stage::Command | Stage::Turn) {
             self.recover();
         } else if self.recovered && self.stage == Stage::Reset && self.asked().is_secondary() {
             self.enter(Stage::Select);
@@ -358,6 +377,10 @@ impl Dialogue {
                 let count = if self.selects_with_count() { control::FCB } else { 0 };
                 send(control::SND_UD | count, ci::SELECT, self.asked().selecting())
             }
+            Stage::Turn => {
+                let (ci, data) = self.turning().and_then(<[u8]>::split_first).unwrap_or((&ci::RESET, &[]));
+                send(control::SND_UD | count, *ci, data.to_vec())
+            }
             Stage::Command => send(control::SND_UD | count, ci::SEND, self.command().unwrap_or_default()),
         }
     }
@@ -381,14 +404,25 @@ impl Dialogue {
         }
     }
 
+    /// What turns the meter's answer to what is asked for.
+    fn turning(&self) -> Option<&[u8]> {
+        let turning = self.addressed().history.as_ref()?;
+        Some(if self.of_past { &turning.ask } else { &turning.back })
+    }
+
     fn impossible(&self) -> Option<String> {
+        if self.of_past && self.turning().is_none() {
+            let name = &self.addressed().name;
+            return Some(format!("profile \"{name}\" does not say how history is asked for: add [history] to it"));
+        }
         let is_command = self.asking() == Stage::Command;
         let name = &self.addressed().name;
         (is_command && self.command().is_none()).then(|| format!("profile \"{name}\" has no valve"))
     }
 
-    const fn asking(&self) -> Stage {
+    fn asking(&self) -> Stage {
         match self.action {
+            Action::ReadNow if self.turning().is_some() => Stage::Turn,
             Action::ReadNow => Stage::Read,
             Action::ValveOpen | Action::ValveClose => Stage::Command,
         }

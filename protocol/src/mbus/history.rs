@@ -14,28 +14,16 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
-
 use super::profile::Profile;
 use super::record::{Place, Record};
 use super::time::{Parts, TimePoint};
 use super::value::Value;
 use super::vif::Meaning;
 use crate::gather::Gathering;
-use crate::meter::{CivilTime, Frozen};
+use crate::meter::{CivilTime, Frozen, SetDay};
 
 /// Moments taken of one answer, at most.
 const MOST_FROZEN: usize = 64;
-
-/// At which end of a day that has no time of day a model keeps its values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SetDay {
-    /// At the midnight that begins it.
-    Begins,
-    /// At the midnight that ends it.
-    Ends,
-}
 
 /// What the meter kept, in the order of its storage numbers.
 pub(super) fn frozen(records: &[&Record<'_>], profile: &Profile) -> Vec<Frozen> {
@@ -90,10 +78,7 @@ fn moment(records: &[&Record<'_>], place: Place, set_day: Option<SetDay>) -> Opt
 fn named(point: &TimePoint, set_day: Option<SetDay>) -> Option<CivilTime> {
     if point.parts == Parts::Date {
         let midnight = TimePoint { hour: Some(0), minute: Some(0), ..*point }.civil()?;
-        return match set_day? {
-            SetDay::Begins => Some(midnight),
-            SetDay::Ends => midnight.day_end(),
-        };
+        return set_day?.of(&midnight);
     }
     let time = point.civil()?;
     if (time.hour, time.minute) == (23, 59) { time.day_end() } else { Some(time) }

@@ -3,6 +3,7 @@
 //! ```text
 //!   [recognise] manufacturer SEN, versions [11], media [4]   against the header of the answer, or a secondary address
 //!   [[column]]  quantity = "energy"   record = "energy" at storage 0, tariff 0, subunit 0, instantaneous
+//!   [history]   ask, back             what turns its answer to what it kept, and back to what it measures
 //! ```
 //!
 //! Promises: a word that is not in the vocabulary is an error, and a record that cannot be what its column says.
@@ -14,11 +15,10 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::frame::MOST_DATA;
 use super::header::{self, Header};
-use super::history::SetDay;
 use super::record::{Function, Place};
 use super::vif::Meaning;
 use crate::amount::Dimension;
-use crate::meter::{Address, Quantity, ValveState};
+use crate::meter::{Address, Kept, Quantity, SetDay, ValveState};
 use crate::named::{self, columns, quantity, word};
 use crate::scale::{Correction, Scale};
 
@@ -36,6 +36,8 @@ pub struct Profile {
     pub columns: Vec<Column>,
     /// Which end of a day the model means by a date without a time of day; absent: nobody knows.
     pub set_day: Option<SetDay>,
+    /// How its answer is turned to what it kept, where an ordinary one does not have it; absent: it cannot be.
+    pub history: Option<Turning>,
     /// The valve, where the model may have one.
     pub valve: Option<Valve>,
 }
@@ -200,6 +202,21 @@ impl Valve {
             _ => None,
         }
     }
+}
+
+/// How the answer of a model is turned to what it kept: which of its logs, or which storage numbers, it says next.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Turning {
+    /// What it keeps.
+    pub keeps: Kept,
+    /// Control information and data of the SND_UD before it is asked for its history: 50h and a subcode, 51h and a
+    /// selection of records, or a maker's own.
+    #[serde(deserialize_with = "command")]
+    pub ask: Vec<u8>,
+    /// The same before each ordinary read: nobody knows whether an earlier dialogue came to its end.
+    #[serde(deserialize_with = "command")]
+    pub back: Vec<u8>,
 }
 
 const fn instantaneous() -> Function {

@@ -1,6 +1,9 @@
 //! What a meter kept of the past.
 //!
-//! Promises: exact values of a moment the meter itself dated. Refuses: undated values, and moments that are guessed.
+//! Promises: exact values of a moment the meter itself dated, or that its profile and its clock name together. Refuses:
+//! undated values, and moments that are guessed.
+
+use serde::Deserialize;
 
 use super::quantity::{Measurement, Quantity};
 use super::reading::{CivilTime, Quality};
@@ -14,6 +17,37 @@ pub struct Frozen {
     pub measurements: Vec<Measurement>,
     /// Doubts about these values.
     pub quality: Quality,
+}
+
+/// At which end of a day that has no time of day a model keeps its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SetDay {
+    /// At the midnight that begins it.
+    Begins,
+    /// At the midnight that ends it.
+    Ends,
+}
+
+/// What a meter that has to be asked for its history keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kept {
+    /// A value of each month.
+    Months,
+    /// A value of each day, and so of each month.
+    Days,
+}
+
+impl SetDay {
+    /// The midnight at that end of the day of `time`, if the calendar has it.
+    pub fn of(self, time: &CivilTime) -> Option<CivilTime> {
+        let midnight = CivilTime { hour: 0, minute: 0, second: 0, ..*time };
+        match self {
+            Self::Begins => midnight.is_possible().then_some(midnight),
+            Self::Ends => midnight.day_end(),
+        }
+    }
 }
 
 impl Frozen {

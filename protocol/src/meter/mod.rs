@@ -21,7 +21,7 @@ mod word;
 pub use action::Action;
 pub use address::Address;
 pub use dialect::Dialect;
-pub use frozen::Frozen;
+pub use frozen::{Frozen, Kept, SetDay};
 pub use id::{CommandId, Epoch, LineId, MeterId, NodeId};
 pub use quantity::{Measurement, Quantity};
 pub use reading::{CivilTime, Quality, Reading, ValveState};

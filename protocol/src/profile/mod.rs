@@ -17,7 +17,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use crate::choice::{Choice, Shelf};
-use crate::meter::{Address, Dialect};
+use crate::meter::{Address, Dialect, Kept};
 use crate::probe::Sighting;
 use crate::{cjt188, mbus, modbus};
 
@@ -192,6 +192,23 @@ impl Catalogue {
                 let known = self.0.mbus.models.iter().find(|profile| profile.knows_address(&said))?;
                 Some((&known.name, address))
             }
+        }
+    }
+
+    /// What the meter at `address`, read by the profile of this name, can be asked of its past; `None`: nothing, or nobody
+    /// can tell before it answers.
+    pub fn keeps(&self, address: &Address, name: Option<&str>) -> Option<Kept> {
+        match address.dialect() {
+            Dialect::Mbus => {
+                let profiles = self.mbus(name)?;
+                profiles.pick(|profile| profile.knows_address(address)).history.as_ref().map(|turning| turning.keeps)
+            }
+            Dialect::Cjt188 => {
+                let Address::Cjt188(digits) = *address else { return None };
+                let profiles = self.cjt188(name)?;
+                profiles.pick(|profile| profile.knows(digits, None)).months.map(|_| Kept::Months)
+            }
+            Dialect::Modbus => None,
         }
     }
 

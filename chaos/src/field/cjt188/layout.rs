@@ -48,6 +48,17 @@ pub fn current(layout: Layout, measures: Measures, values: &Values, clock: Civil
     page.data
 }
 
+/// The total of a month: what follows DI and SER, before any veil. J or mL, by what is measured.
+pub fn total(layout: Layout, measures: Measures, energy: i64, volume: i64) -> Vec<u8> {
+    let mut page = Page { layout, data: Vec::new() };
+    let [energy_step, _, _, volume_step, ..] = STEPS;
+    match measures {
+        Measures::Heat => page.shown(Some(energy), energy_step, UNIT_KWH),
+        Measures::Water | Measures::Gas => page.shown(Some(volume), volume_step, UNIT_M3),
+    }
+    page.data
+}
+
 /// Puts on what layout E does to the data of a frame.
 pub fn veil(layout: Layout, data: Vec<u8>) -> Vec<u8> {
     if layout == Layout::E { data.into_iter().map(|byte| byte.wrapping_add(VEIL)).collect() } else { data }

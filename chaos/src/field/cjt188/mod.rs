@@ -1,7 +1,8 @@
 //! A CJ/T 188 meter: heat, water or gas, in any of the five layouts.
 //!
 //! ```text
-//!   01 901F -> 81 current data          01 D120..D12B -> 81 index at the end of a month before
+//!   01 901F -> 81 current data          01 D120..D12B -> 81 index at the settlements before, the latest first
+//!   01 8103 -> 81 settlement day
 //!   03 810A -> 83 its address           04 A017 55|99 -> 84 status      04 A015 clock -> 84
 //! ```
 //!
@@ -25,14 +26,11 @@ use crate::ledger::{Values, ValveIs};
 const OPEN: u8 = 0x55;
 const CLOSE: u8 = 0x99;
 const CURRENT: u16 = 0x901F;
+const SETTLEMENT_DAY: u16 = 0x8103;
 const FIRST_MONTH: u16 = 0xD120;
 const LAST_MONTH: u16 = 0xD12B;
 const VALVE: u16 = 0xA017;
 const CLOCK: u16 = 0xA015;
-const UNIT_KWH: u8 = 0x05;
-const UNIT_M3: u8 = 0x2C;
-/// Steps by which an index is said to have grown in each month.
-const MONTH_STEPS: i64 = 500;
 
 /// One meter's end of the dialogue.
 #[derive(Debug)]
@@ -65,6 +63,10 @@ impl Cjt188Slave {
         Some(match (frame.control, di, rest) {
             (control::READ, CURRENT, []) => self.current(frame, lead, body, now),
             (control::READ, FIRST_MONTH..=LAST_MONTH, []) => self.month(frame, lead, di, body, now),
+            (control::READ, SETTLEMENT_DAY, []) => {
+                let day = bcd_encode(self.settlement_day().into(), 1).unwrap_or_default();
+                Asked::with("other", Reply::acknowledge(Dialect::Cjt188, self.reply(frame, lead, &day)))
+            }
             (control::READ_ADDRESS, _, []) => {
                 Asked::with("other", Reply::acknowledge(Dialect::Cjt188, self.reply(frame, lead, &[])))
             }
@@ -76,7 +78,8 @@ impl Cjt188Slave {
 
     /// The DI as the standard writes it, if this meter takes it in this order of bytes.
     fn understood(&self, di: [u8; 2]) -> Option<u16> {
-        let known = |di: &u16| matches!(di, 0x901F | 0x810A | 0xA015 | 0xA017 | FIRST_MONTH..=LAST_MONTH);
+        let known =
+            |di: &u16| matches!(*di, 0x901F | 0x810A | SETTLEMENT_DAY | 0xA015 | 0xA017 | FIRST_MONTH..=LAST_MONTH);
         let high_first = Some(u16::from_be_bytes(di)).filter(known);
         let low_first = Some(u16::from_le_bytes(di)).filter(known);
         match self.options.di {
@@ -102,16 +105,22 @@ impl Cjt188Slave {
     }
 
     fn month(&self, frame: &Frame, lead: Lead, di: u16, body: &mut Body, now: Stamp) -> Asked {
-        let ago = i64::from(di - FIRST_MONTH) + 1;
-        let Values { energy_joule, volume_millilitre, .. } = body.sample(now);
-        let (value, step, unit) = match self.options.measures {
-            Measures::Heat => (energy_joule, 36_000, UNIT_KWH),
-            Measures::Water | Measures::Gas => (volume_millilitre, 10_000, UNIT_M3),
-        };
-        let steps = (value.unwrap_or(0) / step - ago * MONTH_STEPS).max(0);
-        let mut data = bcd_encode(steps.unsigned_abs(), 4).unwrap_or_else(|| vec![0xFF; 4]);
-        data.push(unit);
+        let (energy, volume) = body.indexes(self.settled(body.clock(now), di - FIRST_MONTH));
+        let data = layout::total(self.options.layout, self.options.measures, energy, volume);
         Asked::with("other", Reply::acknowledge(Dialect::Cjt188, self.reply(frame, lead, &data)))
+    }
+
+    fn settlement_day(&self) -> u8 {
+        self.options.settlement_day.max(1)
+    }
+
+    /// The settlement so many before the latest one.
+    fn settled(&self, clock: Civil, before: u16) -> Civil {
+        let day = self.settlement_day();
+        let is_over = clock.day >= day;
+        let months = clock.year * 12 + i64::from(clock.month) - 1 - i64::from(!is_over) - i64::from(before);
+        let (year, month) = (months.div_euclid(12), months.rem_euclid(12) as u8 + 1);
+        Civil { year, month, day, hour: 0, minute: 0, second: 0 }
     }
 
     fn order_valve(&self, frame: &Frame, lead: Lead, order: u8, body: &mut Body, now: Stamp) -> Asked {

@@ -12,6 +12,9 @@ use crate::field::modbus::map::Map;
 /// The most telegrams one answer may take: what masters are made for.
 const MOST_TELEGRAMS: u8 = 16;
 
+/// The last day that every month has.
+const MOST_SETTLED: u8 = 28;
+
 /// One meter.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -67,6 +70,8 @@ pub struct CjtOptions {
     pub di: DiOrder,
     /// What it says as SER.
     pub ser: Ser,
+    /// On which day of a month, at the midnight that begins it, it puts down its index; 0, the default, is the first.
+    pub settlement_day: u8,
 }
 
 /// The five orders of bytes that live under one header.
@@ -160,7 +165,14 @@ impl MeterConfig {
         );
         match parsed {
             Dialect::Mbus => self.check_mbus(),
-            Dialect::Cjt188 => Ok(()),
+            Dialect::Cjt188 => {
+                let day = self.cjt188.settlement_day;
+                ensure!(
+                    day <= MOST_SETTLED,
+                    "meter {name}: settlement_day {day}: use 1 to {MOST_SETTLED}: every month has it"
+                );
+                Ok(())
+            }
             Dialect::Modbus => {
                 let map = Map::named(profile).with_context(|| {
                     format!("meter {name}: profile {profile:?} is no register map: use one of {}", Map::names())

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod absences;
 mod accounting;
 mod asking;
 mod classes;

@@ -7,10 +7,11 @@
 //! ```
 //!
 //! Promises: a command goes between exchanges and before the next due poll; read-backs take turns with due polls; a scan
-//! has its turn where nothing else is due; without a lease the line is silent and keeps its place; an exchange that runs is
+//! has its turn where nothing else is due, and the meters' past where there is time for it besides; without a lease the line is silent and keeps its place; an exchange that runs is
 //! finished before the line ends.
 //! Refuses: deciding which lines are this node's.
 
+mod past;
 mod survey;
 mod work;
 
@@ -33,7 +34,7 @@ use crate::spool::Level;
 use crate::trace::Asker;
 
 use super::Shared;
-use super::backfill::Past;
+use super::backfill::{Chores, Past};
 use super::commands::{Desk, Task};
 use super::evidence::Drawer;
 use super::orders::{Charge, Orders};
@@ -43,6 +44,7 @@ use super::records::Author;
 use super::sanity;
 use super::schedule::{Due, Miss, Next, PASSED_OVER, Schedule, Thrift};
 use super::transport::{LONGEST_FRAME, Link, longest_answer, speak_margin, timing};
+use past::Chore;
 use survey::Surveyor;
 
 /// One ownership of one line by this node.
@@ -65,6 +67,7 @@ enum Work {
     Act(Task),
     ReadBack(Task),
     Survey,
+    Past(Chore),
 }
 
 /// The task of one line.
@@ -94,6 +97,7 @@ pub(super) struct LineTask {
     /// What was heard instead of answers.
     drawer: Drawer,
     past: Past,
+    chores: Chores,
 }
 
 impl LineTask {
@@ -132,6 +136,7 @@ impl LineTask {
             sanity: sanity::Rules::new(&config.sanity),
             drawer: Drawer::default(),
             past: Past::new(&config.backfill),
+            chores: Chores::new(&config.backfill),
             shared,
         }
     }
@@ -189,7 +194,7 @@ impl LineTask {
         let may_speak = self.permit.to_speak(Duration::ZERO, None);
         self.serve_desk(may_speak.is_ok() && !self.link.is_down());
         let work = self.choose();
-        if !matches!(work, None | Some(Work::Survey)) {
+        if !matches!(work, None | Some(Work::Survey | Work::Past(_))) {
             self.surveyor.stands_back();
         }
         // A line that is down is tried again even if nothing is due: a command may wait for it.
@@ -272,7 +277,8 @@ impl LineTask {
     }
 
     fn choose(&mut self) -> Option<Work> {
-        self.choose_due().or_else(|| self.surveyor.wants_turn().then_some(Work::Survey))
+        let due = self.choose_due().or_else(|| self.surveyor.wants_turn().then_some(Work::Survey));
+        due.or_else(|| self.choose_past())
     }
 
     fn choose_due(&mut self) -> Option<Work> {

@@ -33,7 +33,7 @@ use crate::polling::schedule::{Due, Verdict};
 use crate::polling::transport::longest_answer;
 
 /// What is asked of one meter.
-struct Asked {
+pub(super) struct Asked {
     exchange: Exchange,
     address: Address,
     /// Who has to answer.
@@ -53,16 +53,17 @@ impl LineTask {
             Work::Act(task) => self.act(task).await,
             Work::ReadBack(task) => self.read_back(task).await,
             Work::Survey => self.survey().await,
+            Work::Past(chore) => self.ask_past(chore).await,
         }
     }
 
-    fn target(&self, meter: MeterId) -> Option<Target> {
+    pub(super) fn target(&self, meter: MeterId) -> Option<Target> {
         let Meter { address, profile, .. } = &self.meters.get(&meter)?.meter;
         let catalogue = self.shared.catalogue.clone();
         Some(Target { address: *address, timing: self.timing, profile: profile.clone(), catalogue })
     }
 
-    fn asked(&self, meter: MeterId, target: &Target, exchange: Exchange, asker: Asker) -> Asked {
+    pub(super) fn asked(&self, meter: MeterId, target: &Target, exchange: Exchange, asker: Asker) -> Asked {
         let expected = self.meters.get(&meter).and_then(|charge| charge.identity.clone());
         Asked { exchange, address: target.address, expected, asker }
     }
@@ -77,7 +78,7 @@ impl LineTask {
     }
 
     /// Reads a meter, or performs an action at it; beside how it ended, what was heard last if it ended without an answer.
-    async fn exchange(&mut self, asked: Asked, deadline: Option<UnixMillis>) -> (Ending, Evidence) {
+    pub(super) async fn exchange(&mut self, asked: Asked, deadline: Option<UnixMillis>) -> (Ending, Evidence) {
         let Asked { exchange, address, asker, .. } = asked;
         let mut exchange = Recorded::new(Sifted::new(self.framed(exchange), Vec::new()));
         let ending = self.converse(&mut exchange, deadline, asker).await;
@@ -163,7 +164,8 @@ impl LineTask {
                     return None;
                 }
                 self.shared.metrics.reading_accepted();
-                self.look_back(due.meter, &reading).await;
+                let most = self.shared.config.backfill.per_answer as usize;
+                self.look_back(due.meter, &reading, most).await;
                 Some(Verdict::Read)
             }
             Ending::Answered(Answer::Refused(refusal)) => {
@@ -178,15 +180,17 @@ impl LineTask {
         }
     }
 
-    /// Keeps what an answer says of earlier freezes. What a line's end overtakes is offered by the next owner.
-    async fn look_back(&mut self, meter: MeterId, reading: &Reading) {
+    /// Keeps what an answer says of earlier freezes, at most so many. What a line's end overtakes is offered by the next
+    /// owner.
+    pub(super) async fn look_back(&mut self, meter: MeterId, reading: &Reading, most: usize) {
         let Some(charge) = self.meters.get(&meter).filter(|_| !reading.history.is_empty()) else { return };
         let now = wall_now();
-        let fills = self.past.fills(charge, reading, &self.sanity.zone, now);
+        let fills = self.past.fills(charge, reading, &self.sanity.zone, now, most);
         let records =
             fills.iter().map(|earlier| self.outbox.clone().store(self.author.backfilled(meter, earlier, now)));
         for (earlier, stored) in fills.iter().zip(join_all(records).await) {
             if stored == Stored::Durable {
+                self.shared.metrics.reading_backfilled();
                 self.past.offered(meter, earlier.slot, now);
             }
         }

@@ -32,6 +32,8 @@ pub(super) enum What {
     Read,
     Select,
     Valve(ValveState),
+    /// To what it kept, or back.
+    Turn(bool),
 }
 
 /// One request of a master.
@@ -59,6 +61,9 @@ pub(super) struct Sim {
     pub(super) target: Option<(ValveState, u32)>,
     /// kWh kept at a moment, under storage number 1.
     pub(super) kept: Option<(CivilTime, u32)>,
+    /// Says what it kept only once it was turned to it (50 30), and then nothing else.
+    pub(super) turns: bool,
+    pub(super) is_turned: bool,
 }
 
 impl Sim {
@@ -72,6 +77,8 @@ impl Sim {
             travel_reads: 0,
             target: None,
             kept: None,
+            turns: false,
+            is_turned: false,
         }
     }
 
@@ -290,6 +297,13 @@ fn mbus_answer(field: &Field, frame: &Frame) -> Option<Vec<u8>> {
         Frame::Short { address: SELECTED, .. } => field.selected_reading(),
         Frame::Long { ci: ci::SELECT, data, .. } => field.select(Selection::decode(data)?),
         Frame::Short { address, .. } => field.asked(*address, What::Read, |sim| mbus_reading(*address, sim)),
+        Frame::Long { address, ci: ci::RESET, data, .. } => {
+            let is_turned = *data == [0x30];
+            field.asked(*address, What::Turn(is_turned), |sim| {
+                sim.is_turned = is_turned;
+                Some(Frame::Ack.encode())
+            })
+        }
         Frame::Long { address, data, .. } => {
             let state = if data.last() == Some(&1) { ValveState::Open } else { ValveState::Closed };
             field.asked(*address, What::Valve(state), |sim| {
@@ -314,13 +328,17 @@ pub(super) fn mbus_reading(address: u8, sim: &mut Sim) -> Option<Vec<u8>> {
         ValveState::Closed => ValveCode::Closed,
         ValveState::Fault => ValveCode::Fault,
     };
-    let reply = ReplyBuilder::new(&header).energy(EnergyUnit::KilowattHour, sim.energy.into()).valve(valve);
+    let reply = ReplyBuilder::new(&header);
+    let reply = match sim.is_turned {
+        true => reply,
+        false => reply.energy(EnergyUnit::KilowattHour, sim.energy.into()).valve(valve),
+    };
     let reply = match sim.kept {
-        Some((at, value)) => {
+        Some((at, value)) if sim.is_turned || !sim.turns => {
             let date = TimePoint::encode(at)?;
             reply.record(0x44, &[0x06], &value.to_le_bytes()).record(0x44, &[0x6D], &date)
         }
-        None => reply,
+        _ => reply,
     };
     Some(reply.frame(sim.answers_as.unwrap_or(address))?.encode())
 }

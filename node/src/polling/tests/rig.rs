@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::dialin::Directory;
 use crate::metrics::Metrics;
 use crate::polling::Shared;
+use crate::polling::backfill::Wants;
 use crate::polling::outlet::{Outlet, Proposal};
 use crate::polling::roster::Roster;
 use crate::polling::watchdog::Descriptors;
@@ -156,12 +157,24 @@ impl Town {
 
     /// One that is read by a schedule in words, and was due from long ago.
     pub(super) fn add_meter_by(&self, line: LineId, address: Address, schedule: &str) -> MeterId {
+        self.add_meter_by_profile(line, address, schedule, None)
+    }
+
+    /// The same, read by a profile.
+    pub(super) fn add_meter_by_profile(
+        &self,
+        line: LineId,
+        address: Address,
+        schedule: &str,
+        profile: Option<&str>,
+    ) -> MeterId {
+        let profile = profile.map(str::to_owned);
         let meter = self.add_meter(line, address, 3_600);
         let state = self.applied.borrow().state.clone();
         let Meter { name, schedule: interval, .. } = state.registry.meters[&meter].clone();
         self.apply(&Entry::RemoveMeter { name: name.clone() });
         let line = state.registry.lines[&line].spec.name.clone();
-        let spec = MeterSpec { name: name.clone(), line, address, profile: None, schedule: interval, enabled: true };
+        let spec = MeterSpec { name: name.clone(), line, address, profile, schedule: interval, enabled: true };
         let own = Own::Words(schedule.parse().expect("a schedule"));
         let detail = MeterDetail { schedule: own, ..MeterDetail::default() };
         self.apply(&Entry::RegisterMeters { at: UnixMillis(1), meters: vec![(spec, detail)] });
@@ -222,6 +235,8 @@ pub(super) struct Rig {
     pub(super) traces: Traces,
     pub(super) surveys: Surveys,
     pub(super) measured: Measured,
+    pub(super) wants: Wants,
+    pub(super) catalogue: Catalogue,
     pub(super) config: Config,
     proposals: Option<mpsc::Receiver<Proposal>>,
     outlet: Outlet,
@@ -257,6 +272,8 @@ impl Rig {
             surveys,
             units,
             measured: Measured::default(),
+            wants: Wants::default(),
+            catalogue: Catalogue::builtin(),
             config,
             proposals: Some(proposals),
             outlet,
@@ -278,7 +295,7 @@ impl Rig {
             lease: self.lease.clone(),
             outlet: self.outlet.clone(),
             spool: self.spool.clone(),
-            catalogue: Catalogue::builtin(),
+            catalogue: self.catalogue.clone(),
             config: Arc::new(self.config.clone()),
             metrics: self.metrics.clone(),
             descriptors: Descriptors::default(),
@@ -286,6 +303,7 @@ impl Rig {
             surveys: self.surveys.clone(),
             units: self.units.clone(),
             measured: self.measured.clone(),
+            wants: self.wants.clone(),
         };
         tokio::spawn(Roster::new(shared).run(self.stop.clone()))
     }
