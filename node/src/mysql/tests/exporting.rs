@@ -1,3 +1,7 @@
+use std::time::Duration;
+
+use mysql_async::prelude::Queryable as _;
+
 use super::{NINE, QUARTER, miss, reading};
 use crate::config;
 use crate::mysql::testing::Place;
@@ -5,6 +9,7 @@ use crate::mysql::{Database, DatabaseError, ExportQuery, ExportedRow, Reader};
 use protocol::api::peer::SpoolRecord;
 use protocol::api::peer::spool_record::Content;
 
+const PATIENCE: Duration = Duration::from_secs(20);
 const DAY: u64 = 24 * 3_600_000;
 
 /// The tables, cut between the two days of [`records`].
@@ -173,4 +178,33 @@ async fn an_export_goes_on_where_it_was_when_its_connection_is_lost() {
     place.stop();
     let mut export = Reader::new(place.config()).export(everything()).await;
     assert!(matches!(export.as_mut().unwrap_err(), DatabaseError::Lost(_)));
+}
+
+#[tokio::test]
+async fn a_question_whose_asker_is_gone_is_ended_on_the_server_at_once() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = place.migrated().await;
+    database.write(&records()).await.unwrap();
+    // As long as a limit of the server may be, so that it is not the limit that ends it.
+    let config = config::Mysql { statement_timeout: Duration::from_secs(600), ..place.config() };
+    let mut export = Reader::new(config).export(everything()).await.unwrap();
+    // Held by somebody: what an export looks at first.
+    let mut holder = place.connection().await;
+    holder.query_drop("LOCK TABLES missed WRITE").await.unwrap();
+    let asked = format!(
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{}' AND info LIKE '%FROM missed t FORCE%' \
+         AND info NOT LIKE '%processlist%'",
+        place.name()
+    );
+    let (place, asked) = (&place, &asked);
+    let until = async |count: &str| {
+        while place.sql(asked).await != [count] {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let asking = tokio::spawn(async move { export.next().await });
+    tokio::time::timeout(PATIENCE, until("1")).await.expect("it waits for the table");
+    asking.abort();
+    tokio::time::timeout(PATIENCE, until("0")).await.expect("it is ended");
+    drop(holder);
 }
