@@ -136,11 +136,6 @@ impl Place {
         database
     }
 
-    /// A connection to it that is nobody else's.
-    pub(crate) async fn connection(&self) -> Conn {
-        Conn::new(Opts::from_url(&self.server.url(&self.name)).unwrap()).await.unwrap()
-    }
-
     /// Runs a statement; its rows with columns joined by `|`.
     pub(crate) async fn sql(&self, statement: &str) -> Vec<String> {
         self.server.sql(&self.name, statement).await
