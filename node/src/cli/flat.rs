@@ -13,6 +13,8 @@
 //! Promises: the columns of a list are the same however long it is, but for an empty list nobody knows. Refuses: knowing
 //! what the data means.
 
+use std::collections::BTreeMap;
+
 use protocol::api::admin as api;
 use protocol::meter::Quantity;
 use serde_json::{Map, Value};
@@ -151,9 +153,10 @@ fn table(rows: Vec<Cells>) -> Flat {
     Flat { columns, rows }
 }
 
+/// Of two cells of one column the first counts.
 fn under(columns: &[String], row: Cells) -> Vec<String> {
-    let cell = |column| row.iter().find(|(name, _)| name == column).map(|(_, cell)| cell.clone()).unwrap_or_default();
-    columns.iter().map(cell).collect()
+    let mut cells: BTreeMap<_, _> = row.into_iter().rev().collect();
+    columns.iter().map(|column| cells.remove(column).unwrap_or_default()).collect()
 }
 
 impl Flat {
