@@ -25,7 +25,7 @@ fn an_unknown_key_a_wrong_unit_and_a_contradiction_are_named() {
         ("[lease]\nlength = \"4 parsecs\"\n", "length"),
         ("[lease]\nlength = \"4s\"\ndead_after = \"4s\"\n", "lease.quorum_fresh"),
         ("[spool]\nqueue = 0\n", "spool.queue = 0"),
-        ("[mysql]\nretention = \"30days\"\n", "backfill.days = 400"),
+        ("[backfill]\nshare_percent = 0\n", "backfill.share_percent = 0"),
     ];
     for (n, (extra, named)) in cases.into_iter().enumerate() {
         let text = serve(&Node::new(dir.path(), &format!("n{n}"), extra));

@@ -81,21 +81,21 @@ async fn every_format_has_every_row_that_is_stored() {
         let slot = format!("2020-01-01T{:02}:{:02}:00.000Z", minute / 60, minute % 60);
         if at == 500 {
             assert_eq!((row[0].as_str(), row[5].as_str(), row[18].as_str()), ("M1", "", ""));
-            assert_eq!((row[4].as_str(), row[19].as_str()), ("2020-01-01T00:01:00.000Z", "no-answer: three, attempts"));
+            assert_eq!((row[4].as_str(), row[20].as_str()), ("2020-01-01T00:01:00.000Z", "no-answer: three, attempts"));
             continue;
         }
         let energy = (minute + 1).to_string();
         let expected = [meter, line, &slot, "scheduled", &slot, &energy, "", "", "", "", "-0.005"];
         assert_eq!(row[..11], expected, "row {at}");
-        assert_eq!(row[11..], ["", "", "", "", "", "", "open", "0", ""], "row {at}");
+        assert_eq!(row[11..], ["", "", "", "", "", "", "open", "0", "", ""], "row {at}");
     }
     assert_eq!(rows.len(), 1_500);
     let mut book: Xlsx<_> = open_workbook(path("a.xlsx")).expect("a workbook");
     let sheet = book.worksheet_range_at(0).expect("a sheet").expect("sound");
     assert_eq!(sheet.rows().count(), 1_501);
     for (row, shown) in rows.iter().zip(sheet.rows().skip(1)) {
-        let (energy, missed) = (shown[5].to_string(), shown[19].to_string());
-        assert_eq!((&row[0], &row[5], &row[19]), (&shown[0].to_string(), &energy, &missed));
+        let (energy, missed) = (shown[5].to_string(), shown[20].to_string());
+        assert_eq!((&row[0], &row[5], &row[20]), (&shown[0].to_string(), &energy, &missed));
     }
     let parquet = SerializedFileReader::new(File::open(path("a.parquet")).expect("a file")).expect("parquet");
     assert_eq!(parquet.metadata().file_metadata().num_rows(), 1_500);

@@ -7,6 +7,7 @@ mod harness;
 use std::path::{Path, PathBuf};
 
 use harness::{Node, complaint, eventually, run};
+use prost::Message as _;
 use protocol::api::admin::commands_client::CommandsClient;
 use protocol::api::admin::lines_client::LinesClient;
 use protocol::api::admin::meters_client::MetersClient;
@@ -15,7 +16,7 @@ use protocol::api::admin::{
 };
 use protocol::api::peer::spool_client::SpoolClient;
 use protocol::api::peer::spool_record::{Content, Kind};
-use protocol::api::peer::{PullRequest, SpooledReading};
+use protocol::api::peer::{PullRequest, SpoolRecord, SpooledReading};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -185,7 +186,7 @@ async fn read_now(node: &Node, line: &str) -> String {
 async fn stored(node: &Node) -> Vec<SpooledReading> {
     let request = PullRequest { spool: 0, after: 0, max_records: 100, max_bytes: 1 << 20, wait_ms: 0 };
     let reply = SpoolClient::new(node.channel()).pull(request).await.expect("pulled").into_inner();
-    let records = reply.records.into_iter().filter_map(|spooled| spooled.record);
+    let records = reply.records.into_iter().map(|spooled| SpoolRecord::decode(spooled.record).expect("a record"));
     let contents = records.filter(|record| record.kind() == Kind::OnDemand).filter_map(|record| record.content);
     let reading = |content| if let Content::Reading(reading) = content { Some(reading) } else { None };
     contents.filter_map(reading).collect()

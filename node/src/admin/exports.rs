@@ -6,7 +6,8 @@
 //!        one connection for each, admin.exports at once          not taken for admin.export_patience: ended
 //! ```
 //!
-//! Promises: a console that is slow holds its own connection and nothing else; one that goes away ends its export.
+//! Promises: a console that is slow holds its own connection and nothing else; one that goes away ends its export, and the
+//! question that is under way for it; the last part says how many rows there were, and nothing else ends like that.
 //! Refuses: the connection of other questions, and the writer's.
 
 use std::sync::Arc;
@@ -51,16 +52,22 @@ impl Admin {
         mut export: Export,
         state: State,
     ) -> Result<(), Status> {
-        if feed.send(api::ExportPart { about: export.about(), rows: Vec::new() }).await.is_err() {
+        let about = export.about();
+        if feed.send(api::ExportPart { about, ..Default::default() }).await.is_err() {
             return Ok(());
         }
+        let mut sent = 0;
         while let Some(rows) = export.next().await.map_err(no_rows)? {
             for rows in parts(rows, &state, &self.config.admin) {
-                if feed.send(api::ExportPart { about: export.about(), rows }).await.is_err() {
+                let (about, count) = (export.about(), rows.len() as u64);
+                if feed.send(api::ExportPart { about, rows, total: None }).await.is_err() {
                     return Ok(());
                 }
+                sent += count;
             }
         }
+        // Whoever reads knows by this that it is the end, and not the end of this task.
+        let _ = feed.send(api::ExportPart { about: sent, rows: Vec::new(), total: Some(sent) }).await;
         Ok(())
     }
 }

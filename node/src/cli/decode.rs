@@ -56,6 +56,7 @@ pub struct Args {
 
 /// Carries it out.
 pub fn run(args: &Args, format: Format) -> Result<(), Failure> {
+    format.without_csv("what a telegram says")?;
     let text = input(args)?;
     let mut lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     if lines.is_empty() {

@@ -6,6 +6,7 @@ use futures::stream::{self, BoxStream};
 use protocol::api::admin as api;
 use protocol::api::admin::cluster_server::{Cluster, ClusterServer};
 use protocol::api::admin::commands_server::{Commands, CommandsServer};
+use protocol::api::admin::readings_server::{Readings, ReadingsServer};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
@@ -19,6 +20,8 @@ pub struct Fake {
     pub submitted: Option<Status>,
     /// To a watcher of a command, in this order.
     pub changes: Vec<Result<api::Command, Status>>,
+    /// To an export, in this order.
+    pub parts: Vec<Result<api::ExportPart, Status>>,
 }
 
 impl Fake {
@@ -29,7 +32,8 @@ impl Fake {
         let fake = Arc::new(self);
         let server = tonic::transport::Server::builder()
             .add_service(ClusterServer::from_arc(Arc::clone(&fake)))
-            .add_service(CommandsServer::from_arc(fake));
+            .add_service(CommandsServer::from_arc(Arc::clone(&fake)))
+            .add_service(ReadingsServer::from_arc(fake));
         tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
         at
     }
@@ -89,5 +93,21 @@ impl Commands for Fake {
     }
     async fn watch(&self, _: Request<api::WatchCommandRequest>) -> Result<Response<Self::WatchStream>, Status> {
         Ok(Response::new(Box::pin(stream::iter(self.changes.clone()))))
+    }
+}
+
+#[tonic::async_trait]
+impl Readings for Fake {
+    type WatchStream = Told<api::Reading>;
+    type ExportStream = Told<api::ExportPart>;
+
+    async fn list(&self, _: Request<api::ListReadingsRequest>) -> Result<Response<api::ListReadingsReply>, Status> {
+        untold()
+    }
+    async fn watch(&self, _: Request<api::WatchReadingsRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        untold()
+    }
+    async fn export(&self, _: Request<api::ExportReadingsRequest>) -> Result<Response<Self::ExportStream>, Status> {
+        Ok(Response::new(Box::pin(stream::iter(self.parts.clone()))))
     }
 }

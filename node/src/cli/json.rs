@@ -273,19 +273,21 @@ fn ledger_group(group: &api::LedgerGroup) -> Value {
 
 /// Meters that were not read.
 pub fn unread(rows: &[api::Unread]) -> Value {
-    let row = |row: &api::Unread| {
-        json!({
-            "meter_id": row.meter_id,
-            "meter": row.meter,
-            "line": row.line,
-            "reason": row.reason,
-            "slots": row.slots,
-            "first": row.first,
-            "last": row.last,
-            "last_read": row.last_read,
-        })
-    };
-    json!({ "rows": list(rows, row) })
+    json!({ "rows": list(rows, unread_row) })
+}
+
+/// A meter that was not read for one reason.
+pub fn unread_row(row: &api::Unread) -> Value {
+    json!({
+        "meter_id": row.meter_id,
+        "meter": row.meter,
+        "line": row.line,
+        "reason": row.reason,
+        "slots": row.slots,
+        "first": row.first,
+        "last": row.last,
+        "last_read": row.last_read,
+    })
 }
 
 /// A command.

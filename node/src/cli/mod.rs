@@ -14,6 +14,7 @@ mod export;
 mod failure;
 #[cfg(test)]
 mod fake;
+mod flat;
 mod format;
 mod import;
 mod init;
@@ -58,7 +59,9 @@ Exit codes:
 Output:
   -o table is for people and may change. -o json is stable: the names are those of the fields in admin.proto
   (snake_case), enums are lower-case words, times are Unix milliseconds in UTC, bytes are hex digits. A list is an
-  object with one array; a stream is one object a line. Data goes to stdout, everything else to stderr.";
+  object with one array; a stream is one object a line. -o csv is that JSON laid flat (RFC 4180): one line of columns, named
+  as the fields, then one line for each item; numbers raw, values of meters in a column for each quantity and its stored
+  unit (energy [J]), labels in one cell. Data goes to stdout, everything else to stderr.";
 
 /// A clustered head-end for heat metering.
 #[derive(Debug, Parser)]

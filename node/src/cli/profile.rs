@@ -122,13 +122,14 @@ impl Checked {
 }
 
 fn check_all(files: &[PathBuf], format: Format) -> Result<(), Failure> {
+    format.without_csv("what a check of profiles finds")?;
     let (mut told, mut is_sound) = (Vec::new(), true);
     for path in files {
         let checked = check_file(path);
         is_sound &= checked.as_ref().is_ok_and(Checked::is_sound);
         match format {
             Format::Json => told.push(as_json(path, checked)),
-            Format::Table => tell(path, checked)?,
+            Format::Table | Format::Csv => tell(path, checked)?,
         }
     }
     if format == Format::Json {

@@ -1,6 +1,6 @@
 //! `hearth reading`: what meters said.
 //!
-//! Promises: times are taken and shown in UTC. Refuses: rounding: JSON carries the exact integers and their unit.
+//! Promises: times are taken and shown in UTC, but where an export names another zone. Refuses: rounding: JSON carries the exact integers and their unit.
 
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
@@ -87,21 +87,41 @@ fn mark(text: &str) -> Result<String, String> {
     Quality::named(text).map(|_| text.to_owned()).ok_or_else(names)
 }
 
-/// A moment as people write it, Unix ms.
-pub fn moment_ms(text: &str) -> Result<u64, String> {
-    let wrong = || "write 2026-01-31, 2026-01-31T06:00:00Z, or a time ago such as 2h".to_owned();
+/// A moment as people write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// One that is the same everywhere.
+    Stamp(Timestamp),
+    /// One of some zone's clocks.
+    Civil(civil::DateTime),
+}
+
+/// A moment as people write it, whatever the zone.
+pub fn when(text: &str) -> Result<When, String> {
     let stamp = text
         .parse::<Timestamp>()
         .ok()
-        .or_else(|| text.parse::<SignedDuration>().ok().and_then(|ago| Timestamp::now().checked_sub(ago).ok()))
-        .or_else(|| text.parse::<civil::DateTime>().ok().and_then(in_utc))
-        .or_else(|| text.parse::<civil::Date>().ok().and_then(|date| in_utc(date.at(0, 0, 0, 0))))
-        .ok_or_else(wrong)?;
-    u64::try_from(stamp.as_millisecond()).map_err(|_| wrong())
+        .or_else(|| text.parse::<SignedDuration>().ok().and_then(|ago| Timestamp::now().checked_sub(ago).ok()));
+    let midnight = || text.parse::<civil::Date>().map(|date| date.at(0, 0, 0, 0));
+    let civil = || text.parse::<civil::DateTime>().or_else(|_| midnight()).ok();
+    let when = stamp.map(When::Stamp).or_else(|| civil().map(When::Civil));
+    when.ok_or_else(|| "write 2026-01-31, 2026-01-31T06:00:00Z, or a time ago such as 2h".to_owned())
 }
 
-fn in_utc(time: civil::DateTime) -> Option<Timestamp> {
-    TimeZone::UTC.to_timestamp(time).ok()
+impl When {
+    /// Unix ms, by the clocks of `zone` where it is one of some zone's; `None` before 1970.
+    pub fn millis(self, zone: &TimeZone) -> Option<u64> {
+        let stamp = match self {
+            Self::Stamp(stamp) => stamp,
+            Self::Civil(time) => zone.to_timestamp(time).ok()?,
+        };
+        u64::try_from(stamp.as_millisecond()).ok()
+    }
+}
+
+/// A moment as people write it, Unix ms; one of some zone's clocks is of UTC.
+pub fn moment_ms(text: &str) -> Result<u64, String> {
+    when(text)?.millis(&TimeZone::UTC).ok_or_else(|| format!("{text} is before 1970: write a later moment"))
 }
 
 fn readings_table(readings: &[api::Reading]) -> String {

@@ -9,19 +9,21 @@
 //! Promises: a change says how many meters it gives other slots, and asks. Refuses: schedules of single meters and lines:
 //! those are imported with them.
 
+mod check;
+mod tables;
+
 use clap::Subcommand;
 use protocol::api::admin as api;
-use raft_store::state::plant::schedule::{Freeze, Priority, Schedule};
 use tonic::Response;
 
 use super::client::Session;
 use super::confirm::{Danger, confirm};
 use super::failure::Failure;
-use super::format::{count, moment};
+use super::format::count;
 use super::json;
-use super::output::{Out, table};
-use crate::clock::wall_now;
-use crate::timetable::{self, Slot, Timetable, Zone};
+use super::output::Out;
+pub use check::{Check, check};
+use tables::{policies_table, upcoming_text};
 
 /// What words may stand in a schedule.
 const WORDS: &str = "Words: rules joined by ; - every SPAN [offset SPAN], daily HH:MM, monthly DAY|last HH:MM, cron M H D M W; \
@@ -79,22 +81,6 @@ pub struct Set {
     /// Do not ask.
     #[arg(long, short)]
     yes: bool,
-}
-
-/// Words to be looked at.
-#[derive(Debug, clap::Args)]
-pub struct Check {
-    /// A schedule in words.
-    schedule: String,
-    /// The plant's zone: an IANA name.
-    #[arg(long, default_value = "UTC")]
-    zone: String,
-    /// First and last day of every year's heating season: 11-15..03-15; empty: all year.
-    #[arg(long, default_value = "", hide_default_value = true, value_name = "DAYS")]
-    season: String,
-    /// How many slots.
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    slots: u32,
 }
 
 /// Carries it out.
@@ -159,124 +145,4 @@ pub(super) fn effect(effect: &api::ScheduleEffect) -> String {
 /// Goes on with a yes, or where no meter gets other slots.
 pub(super) fn settled(text: &str, foreseen: &api::ScheduleEffect, yes: bool) -> Result<(), Failure> {
     confirm(Danger::Schedule, text, yes || foreseen.meters_changed == 0)
-}
-
-/// What the words of `args` mean.
-pub fn check(args: &Check, out: Out) -> Result<(), Failure> {
-    let reply = understood(args, wall_now().0)?;
-    out.show(|| json::upcoming(&reply), || upcoming_text("understood", &reply))
-}
-
-fn understood(args: &Check, now: u64) -> Result<api::UpcomingReply, Failure> {
-    let schedule: Schedule = args.schedule.parse().map_err(|error| Failure::Refused(format!("{error}")))?;
-    let (calendar, zone) = timetable::calendar(&args.zone, &args.season, []).map_err(Failure::Refused)?;
-    let timetable = Timetable::new(&schedule, &calendar, &zone);
-    let slots = std::iter::successors(timetable.after(now), |slot| timetable.after(slot.begin));
-    Ok(api::UpcomingReply {
-        schedule: schedule.to_string(),
-        schedule_by: String::new(),
-        zone: args.zone.clone(),
-        disabled: false,
-        slots: slots.take(args.slots as usize).map(slot).collect(),
-    })
-}
-
-fn slot(slot: Slot) -> api::UpcomingSlot {
-    let priority = match slot.priority {
-        Priority::Low => "low",
-        Priority::Normal => "normal",
-        Priority::High => "high",
-    };
-    let freeze = slot.freeze.map_or("", |freeze| match freeze {
-        Freeze::Day => "day",
-        Freeze::Month => "month",
-    });
-    let (priority, freeze) = (priority.to_owned(), freeze.to_owned());
-    api::UpcomingSlot { begin: slot.begin, end: slot.end, on_time_until: slot.on_time_until, priority, freeze }
-}
-
-fn policies_table(policies: &[api::SchedulePolicy]) -> String {
-    let row = |policy: &api::SchedulePolicy| {
-        let api::SchedulePolicy { name, rank, selector, schedule, selected, following } = policy.clone();
-        [rank.to_string(), name, selector, selected.to_string(), following.to_string(), schedule]
-    };
-    let header = ["RANK", "NAME", "FOR", "SELECTS", "FOLLOWED BY", "SCHEDULE"];
-    table(header, &["RANK", "SELECTS", "FOLLOWED BY"], policies.iter().map(row))
-}
-
-fn upcoming_text(title: &str, reply: &api::UpcomingReply) -> String {
-    let by = if reply.schedule_by.is_empty() { String::new() } else { format!(" (by {})", reply.schedule_by) };
-    let mut text = format!("{title}\nschedule  {}{by}\nzone      {}", reply.schedule, reply.zone);
-    if reply.disabled {
-        text.push_str("\nthe meter is disabled: none of these slots is due");
-    }
-    if reply.slots.is_empty() {
-        text.push_str("\nno slot begins for years");
-        return text;
-    }
-    format!("{text}\n{}", slots_table(reply))
-}
-
-fn slots_table(reply: &api::UpcomingReply) -> String {
-    let zone = Zone::named(&reply.zone).ok();
-    let civil = |at: u64| {
-        let time = zone.as_ref().and_then(|zone| zone.civil(at));
-        time.map(|time| time.strftime("%Y-%m-%d %H:%M:%S").to_string()).unwrap_or_default()
-    };
-    let row = |slot: &api::UpcomingSlot| {
-        let shown = [civil(slot.begin), moment(slot.begin), civil(slot.on_time_until), civil(slot.end)];
-        let [begin, utc, on_time, end] = shown;
-        [begin, utc, on_time, end, slot.priority.clone(), slot.freeze.clone()]
-    };
-    let header = ["BEGINS", "BEGINS (UTC)", "ON TIME UNTIL", "ENDS", "PRIORITY", "FREEZE"];
-    table(header, &[], reply.slots.iter().map(row))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn args(schedule: &str, zone: &str, season: &str) -> Check {
-        Check { schedule: schedule.to_owned(), zone: zone.to_owned(), season: season.to_owned(), slots: 2 }
-    }
-
-    #[test]
-    fn words_are_told_with_their_next_slots_in_the_plants_time() {
-        let told = understood(&args("daily  00:00", "Asia/Shanghai", ""), 1_795_424_400_123).expect("sound words");
-        let text = upcoming_text("understood", &told);
-        assert!(text.contains("schedule  daily 00:00\nzone      Asia/Shanghai"), "{text}");
-        assert!(text.contains("2026-11-24 00:00:00  2026-11-23 16:00:00  2026-11-24 01:00:00"), "{text}");
-        assert_eq!(told.slots.len(), 2);
-    }
-
-    #[test]
-    fn the_season_decides_where_words_name_it() {
-        let off = understood(&args("every 15m off season", "UTC", "11-15..03-15"), 1_795_424_400_123).expect("sound");
-        // 2027-03-16 00:00 UTC
-        assert_eq!(off.slots.first().map(|slot| slot.begin), Some(1_805_155_200_000));
-        let never = understood(&args("every 15m off season", "UTC", ""), 0).expect("sound");
-        assert!(upcoming_text("understood", &never).contains("no slot begins"));
-    }
-
-    #[test]
-    fn words_that_are_not_understood_are_refused_with_what_would_be() {
-        let told = |args: &Check| understood(args, 0).expect_err("refused").to_string();
-        assert!(told(&args("hourly", "UTC", "")).contains("every 15m"));
-        assert!(told(&args("every 15m", "Asia/Peking", "")).contains("Asia/Shanghai"));
-        assert!(told(&args("every 15m", "UTC", "winter")).contains("11-15..03-15"));
-    }
-
-    #[test]
-    fn policies_show_who_follows_them() {
-        let policy = api::SchedulePolicy {
-            name: "bills".to_owned(),
-            rank: 5,
-            selector: "station=S1".to_owned(),
-            schedule: "daily 00:00".to_owned(),
-            selected: 12,
-            following: 10,
-        };
-        let text = policies_table(&[policy]);
-        assert!(text.contains("5  bills  station=S1       12           10  daily 00:00"), "{text}");
-    }
 }

@@ -12,7 +12,7 @@ use super::days;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Backfill {
-    /// Freezes of so many past days are taken from a meter's history; 0: none.
+    /// Freezes of so many past days are taken from a meter's history, but never of more than `mysql.retention`; 0: none.
     pub days: u32,
     /// The most earlier freezes taken of one ordinary answer; what is left comes with the next ones, months before days.
     pub per_answer: u32,
@@ -49,13 +49,7 @@ impl Default for Backfill {
 
 impl Backfill {
     /// The first of these settings that cannot stand beside the others: its key, value, and what it has to be.
-    pub(super) fn contradiction(&self, retention: Duration) -> Option<(&'static str, String, String)> {
-        // 0 keeps them for ever.
-        if !retention.is_zero() && self.reach() > retention {
-            let kept = retention.as_secs() / days(1).as_secs();
-            let remedy = format!("has to be at most mysql.retention = {kept} days: older rows are dropped");
-            return Some(("backfill.days", self.days.to_string(), remedy));
-        }
+    pub(super) fn contradiction(&self) -> Option<(&'static str, String, String)> {
         if self.ask_every.is_zero() {
             return Some(("backfill.ask_every", "0s".to_owned(), "has to be longer".to_owned()));
         }
@@ -64,6 +58,13 @@ impl Backfill {
             return Some(("backfill.share_percent", self.share_percent.to_string(), remedy));
         }
         None
+    }
+
+    /// The same, but for what is older than `retention`: rows of it are dropped. 0 keeps them for ever.
+    pub fn within(&self, retention: Duration) -> Self {
+        let kept = u32::try_from(retention.as_secs() / days(1).as_secs()).unwrap_or(u32::MAX);
+        let days = if retention.is_zero() { self.days } else { self.days.min(kept) };
+        Self { days, ..self.clone() }
     }
 
     /// How far it looks back.
@@ -76,25 +77,23 @@ impl Backfill {
 mod tests {
     use super::*;
 
-    fn wrong(change: impl FnOnce(&mut Backfill), retention: u64) -> Option<&'static str> {
+    fn wrong(change: impl FnOnce(&mut Backfill)) -> Option<&'static str> {
         let mut settings = Backfill::default();
         change(&mut settings);
-        settings.contradiction(days(retention)).map(|(key, ..)| key)
+        settings.contradiction().map(|(key, ..)| key)
     }
 
     #[test]
     fn what_could_not_be_stored_any_more_is_not_asked_for() {
-        assert_eq!([wrong(|_| {}, 400), wrong(|_| {}, 0)], [None, None], "0 days are for ever");
-        assert_eq!(wrong(|_| {}, 399), Some("backfill.days"));
-        assert_eq!(wrong(|settings| settings.days = 0, 1), None);
-        let (_, value, remedy) = Backfill::default().contradiction(days(30)).expect("refused");
-        assert!(value == "400" && remedy.contains("mysql.retention = 30 days"), "{value}: {remedy}");
+        let reach = |retention| Backfill::default().within(days(retention)).reach();
+        assert_eq!([reach(401), reach(30)], [days(400), days(30)]);
+        assert_eq!(reach(0), days(400), "0 days are for ever");
     }
 
     #[test]
     fn a_share_is_a_part_of_a_hundred_and_asking_takes_time() {
-        assert_eq!(wrong(|settings| settings.share_percent = 0, 0), Some("backfill.share_percent"));
-        assert_eq!(wrong(|settings| settings.share_percent = 101, 0), Some("backfill.share_percent"));
-        assert_eq!(wrong(|settings| settings.ask_every = Duration::ZERO, 0), Some("backfill.ask_every"));
+        assert_eq!(wrong(|settings| settings.share_percent = 0), Some("backfill.share_percent"));
+        assert_eq!(wrong(|settings| settings.share_percent = 101), Some("backfill.share_percent"));
+        assert_eq!(wrong(|settings| settings.ask_every = Duration::ZERO), Some("backfill.ask_every"));
     }
 }

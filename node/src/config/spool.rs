@@ -1,10 +1,47 @@
-//! What a spool does near its bounds.
+//! The outbox of a node, and what it does near its bounds.
 //!
 //! Promises: the steps come in order, below the bound, and each can be left again. Refuses: knowing how full a spool is.
 
+use std::time::Duration;
+
+use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
-use super::Spool;
+settings!(
+    /// The outbox of this node.
+    Spool {
+        /// What the records in it may come to; what happens on the way there says `spool.when_full`.
+        max_bytes: ByteSize = ByteSize::gib(64),
+        /// How long its oldest record may wait; it counts like the bytes, and the worse of the two decides.
+        #[serde(with = "humantime_serde")]
+        max_age: Duration = Duration::from_secs(30 * 24 * 3600),
+        /// What happens near the bounds: `slow-down`, or `stop` (full rate up to the bound, there lines wait).
+        when_full: WhenFull = WhenFull::SlowDown,
+        /// From here on reads that people ask for end unread, percent of the bound.
+        pressure_percent: u32 = 70,
+        /// From here on meters are read at a reduced rate, percent of the bound.
+        slow_percent: u32 = 85,
+        /// At the reduced rate each meter is read in one of so many slots.
+        slow_every: u32 = 4,
+        /// A step is left once the spool is so far below where it begins, percent of the bound.
+        relief_percent: u32 = 5,
+        /// Of `spool.max_bytes` this much takes marks of missed slots and no readings, percent.
+        reserve_percent: u32 = 5,
+        /// Records in one durable commit, at most.
+        batch_records: usize = 256,
+        /// Records waiting to be made durable, at most; more wait in turn.
+        queue: usize = 1_024,
+        /// Records in one pull of the leader, at most.
+        pull_records: u32 = 5_000,
+        /// Bytes in one pull of the leader, and in one record, at most.
+        pull_bytes: ByteSize = ByteSize::mib(4),
+        /// A pull waits for the first record this long, at most.
+        #[serde(with = "humantime_serde")]
+        pull_wait_max: Duration = Duration::from_secs(10),
+        /// Memory for the file's pages, at most.
+        cache_bytes: ByteSize = ByteSize::mib(32),
+    }
+);
 
 /// What happens while a spool fills up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

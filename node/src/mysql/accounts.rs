@@ -3,6 +3,8 @@
 //! Promises: every answer comes within `ledger.statement_timeout`, on a connection of its own that writes nothing; every
 //! due slot is in exactly one count. Refuses: answering without a limit on rows.
 
+mod summary;
+
 use std::sync::Arc;
 
 use mysql_async::{Params, Row, Value};
@@ -19,6 +21,7 @@ use crate::config;
 pub struct Group {
     /// What people call it.
     pub name: &'static str,
+    /// Of `v`, which has the numbers of meter, line, schedule and node, and of meter `m`, line `l` and schedule `c`.
     sql: &'static str,
 }
 
@@ -34,8 +37,8 @@ pub const GROUPS: [Group; 12] = [
     Group { name: "node", sql: "COALESCE(CAST(NULLIF(v.node_id, 0) AS CHAR), '')" },
     Group { name: "schedule", sql: "COALESCE(c.expression, '')" },
     Group { name: "reason", sql: "COALESCE(v.reason, '')" },
-    Group { name: "hour", sql: "DATE_FORMAT(v.slot, '%Y-%m-%d %H:00')" },
-    Group { name: "day", sql: "DATE_FORMAT(v.slot, '%Y-%m-%d')" },
+    Group { name: "hour", sql: "DATE_FORMAT(FROM_DAYS(v.hour DIV 24) + INTERVAL v.hour % 24 HOUR, '%Y-%m-%d %H:00')" },
+    Group { name: "day", sql: "DATE_FORMAT(FROM_DAYS(v.day), '%Y-%m-%d')" },
 ];
 
 /// Which slots are asked about.
@@ -100,7 +103,6 @@ pub struct Accounts {
     session: Arc<Mutex<Option<Session>>>,
 }
 
-const OUTCOMES: [&str; 7] = ["on-time", "late", "backfilled", "missed", "waiting", "open", "unaccounted"];
 const FROM: &str = " FROM slot_ledger v LEFT JOIN meter m ON m.meter_id = v.meter_id \
     LEFT JOIN line l ON l.line_id = v.line_id LEFT JOIN schedule c ON c.schedule_id = v.schedule_id \
     WHERE v.slot >= ? AND v.slot < ?";
@@ -110,18 +112,6 @@ impl Accounts {
     pub fn new(config: &config::Mysql, settings: &config::Ledger) -> Self {
         let config = config::Mysql { statement_timeout: settings.statement_timeout, ..config.clone() };
         Self { config: Arc::new(config), session: Arc::default() }
-    }
-
-    /// Due slots by outcome, one for each group of `by`, at most `limit`.
-    pub async fn summary(&self, span: &Span, by: &[Group], limit: u32) -> Result<Vec<Counts>, DatabaseError> {
-        let names: String = by.iter().map(|group| format!("{}, ", group.sql)).collect();
-        let outcome = |outcome: &&str| format!(", CAST(COALESCE(SUM(v.outcome = '{outcome}'), 0) AS UNSIGNED)");
-        let outcomes: String = OUTCOMES.iter().map(outcome).collect();
-        let places = (1..=by.len()).map(|place| place.to_string()).collect::<Vec<_>>().join(", ");
-        let order = if by.is_empty() { String::new() } else { format!(" GROUP BY {places} ORDER BY {places}") };
-        let sql = format!("SELECT {names}COUNT(*){outcomes}{FROM}{}{order} LIMIT {limit}", only(span));
-        let rows = self.ask(&sql, span, Vec::new()).await?;
-        rows.1.iter().map(|row| counts(row, by.len())).collect::<Option<_>>().ok_or(rows.0)
     }
 
     /// Meters with slots that were not read, by meter and reason, behind `after`, at most `limit`.
@@ -189,21 +179,6 @@ impl Accounts {
 
 fn only(span: &Span) -> String {
     span.only.iter().map(|(group, _)| format!(" AND {} = ?", group.sql)).collect()
-}
-
-fn counts(row: &Row, names: usize) -> Option<Counts> {
-    let count = |place: usize| cell::<u64>(row, names + place);
-    Some(Counts {
-        names: (0..names).map(|place| cell(row, place)).collect::<Option<_>>()?,
-        due: count(0)?,
-        on_time: count(1)?,
-        late: count(2)?,
-        backfilled: count(3)?,
-        missed: count(4)?,
-        waiting: count(5)?,
-        open: count(6)?,
-        unaccounted: count(7)?,
-    })
 }
 
 fn unread(row: &Row) -> Option<UnreadRow> {

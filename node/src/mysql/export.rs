@@ -8,9 +8,11 @@
 //! ```
 //!
 //! Promises: no question asks for more than a page; between two of them nothing is held but the connection; one that was
-//! lost is made again and the page asked for again, within the limits of the configuration; no row comes twice. Refuses:
-//! one moment for all of it: what is written while it runs may be in it or not.
+//! lost is made again and the page asked for again, within the limits of the configuration; no row comes twice; a question
+//! whose asker is gone is ended on the server. Refuses: one moment for all of it: what is written while it runs may be in
+//! it or not.
 
+mod asked;
 mod page;
 mod spans;
 
@@ -23,6 +25,7 @@ use super::rows::Key;
 use super::session::{Flavour, Purpose, Session};
 use super::{DatabaseError, Reader};
 use crate::config;
+use asked::Asked;
 use page::Page;
 use spans::Span;
 
@@ -194,7 +197,10 @@ impl Export {
         let page = Page { table, span, meters, after: self.place.after, upto, rows: self.config.export_page_rows };
         let mut failed = 0;
         loop {
-            match page.ask(&mut self.session).await {
+            let asked = Asked::of(&self.session, &self.config);
+            let answer = page.ask(&mut self.session).await;
+            asked.was_answered();
+            match answer {
                 Err(DatabaseError::Lost(_) | DatabaseError::Retry(_)) if failed < self.config.retries => {
                     failed += 1;
                     tokio::time::sleep(self.config.retry_min.saturating_mul(failed)).await;

@@ -5,12 +5,14 @@
 //!        | locked first by every transaction
 //!        +-- tell     duties as the state has them        +-- make    moments of schedules, ahead
 //!        +-- sweep    what nobody accounted for is missed, then the horizon moves over it
+//!        +-- forgotten, by the keeper: days that are about to be dropped leave the accounts
 //! ```
 //!
 //! Promises: of two leaders at once only the one whose duties the tables have carries them on, whatever the other
 //! believes: the log's index decides. Asking again changes nothing. Refuses: knowing where duties come from, and deciding
 //! how far the horizon may go.
 
+mod forgotten;
 mod sweep;
 
 use mysql_async::prelude::FromValue;

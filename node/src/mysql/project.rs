@@ -13,6 +13,15 @@ use raft_store::state::registry::{Line, Meter, Registry};
 use super::statement::{Delete, Insert};
 use super::{Database, DatabaseError};
 
+/// What labels say of a line or a meter.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Whereabouts {
+    /// By [`PLACES`]; empty where nothing is said.
+    pub places: [String; PLACES.len()],
+    /// The labels that have no column, a JSON object; `None` without any.
+    pub labels: Option<String>,
+}
+
 /// A row of `line`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LineRow {
@@ -28,10 +37,8 @@ pub struct LineRow {
     pub parity: String,
     /// In words, of meters that have no other; empty: none.
     pub schedule: String,
-    /// By [`PLACES`]; empty where nothing is said.
-    pub places: [String; PLACES.len()],
-    /// The labels that have no column, a JSON object; `None` without any.
-    pub labels: Option<String>,
+    /// By its labels.
+    pub whereabouts: Whereabouts,
 }
 
 /// A row of `meter`.
@@ -59,10 +66,8 @@ pub struct MeterRow {
     pub identity: String,
     /// By what it is read, in words, whoever said so.
     pub schedule: String,
-    /// Its own or its line's, by [`PLACES`]; empty where nothing is said.
-    pub places: [String; PLACES.len()],
-    /// Its own and its line's that have no column, a JSON object; `None` without any.
-    pub labels: Option<String>,
+    /// By its own labels and its line's.
+    pub whereabouts: Whereabouts,
 }
 
 /// What changed in the registry, or all of it.
@@ -167,11 +172,27 @@ impl Database {
     }
 }
 
+impl Whereabouts {
+    /// Of what `place` says of each of [`PLACES`], and all labels; of several of one name the last counts.
+    fn of<'a>(place: impl Fn(&str) -> Option<&'a str>, labels: impl Iterator<Item = (&'a String, &'a String)>) -> Self {
+        let others: BTreeMap<_, _> = labels.filter(|(name, _)| !PLACES.contains(&name.as_str())).collect();
+        let labels = if others.is_empty() { None } else { serde_json::to_string(&others).ok() };
+        Self { places: PLACES.map(|name| place(name).unwrap_or_default().to_owned()), labels }
+    }
+
+    /// In the order of their columns, which are the last.
+    fn values(&self) -> impl Iterator<Item = Value> {
+        let places = self.places.iter().map(|place| Value::from(place.as_str()));
+        places.chain([self.labels.as_deref().into()])
+    }
+}
+
 impl LineRow {
     /// The row of `line`.
     pub fn of(plant: &Plant, line: &Line) -> Self {
         let detail = plant.lines.get(&line.id);
-        let labels = || detail.into_iter().flat_map(|detail| &detail.labels);
+        let labels = detail.into_iter().flat_map(|detail| &detail.labels);
+        let place = |name: &str| detail.and_then(|detail| detail.labels.get(name)).map(String::as_str);
         let schedule = detail.and_then(|detail| detail.schedule.as_ref());
         Self {
             id: line.id.0,
@@ -180,17 +201,15 @@ impl LineRow {
             baud: line.spec.baud,
             parity: line.spec.parity.name().to_owned(),
             schedule: schedule.map(ToString::to_string).unwrap_or_default(),
-            places: PLACES.map(|place| detail.and_then(|d| d.labels.get(place)).cloned().unwrap_or_default()),
-            labels: others(labels()),
+            whereabouts: Whereabouts::of(place, labels),
         }
     }
 
     fn values(&self) -> Vec<Value> {
-        let Self { id, name, endpoint, baud, parity, schedule, places, labels } = self;
+        let Self { id, name, endpoint, baud, parity, schedule, whereabouts } = self;
         let mut values = vec![Value::UInt(*id), name.as_str().into(), endpoint.as_str().into()];
         values.extend([Value::UInt(u64::from(*baud)), parity.as_str().into(), schedule.as_str().into()]);
-        values.extend(places.iter().map(|place| Value::from(place.as_str())));
-        values.push(labels.as_deref().into());
+        values.extend(whereabouts.values());
         values
     }
 }
@@ -214,8 +233,7 @@ impl MeterRow {
             profile: meter.profile.clone().unwrap_or_default(),
             identity: plant.identity(meter.id).unwrap_or_default().to_owned(),
             schedule: schedule.to_string(),
-            places: PLACES.map(|place| plant.label(meter, place).unwrap_or_default().to_owned()),
-            labels: others(line.into_iter().chain(own).flatten()),
+            whereabouts: Whereabouts::of(|place| plant.label(meter, place), line.into_iter().chain(own).flatten()),
         }
     }
 
@@ -226,14 +244,7 @@ impl MeterRow {
         values.extend([dialect.as_str().into(), address.as_str().into()]);
         values.extend(numbers);
         values.extend([&self.profile, &self.identity, &self.schedule].map(|text| Value::from(text.as_str())));
-        values.extend(self.places.iter().map(|place| Value::from(place.as_str())));
-        values.push(self.labels.as_deref().into());
+        values.extend(self.whereabouts.values());
         values
     }
-}
-
-/// Labels that have no column; of several of one name the last counts.
-fn others<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>) -> Option<String> {
-    let others: BTreeMap<_, _> = labels.filter(|(name, _)| !PLACES.contains(&name.as_str())).collect();
-    if others.is_empty() { None } else { serde_json::to_string(&others).ok() }
 }

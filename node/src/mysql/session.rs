@@ -101,9 +101,18 @@ impl Session {
 
     /// Another one to the endpoint `known` leads to.
     pub(super) async fn open_beside(known: &Self, config: &config::Mysql) -> Result<Self, DatabaseError> {
-        let leads_there = |url: &&String| Self::options(url).is_ok_and(|opts| shown(&opts) == *known.endpoint);
+        Self::open_at(&known.endpoint, config, Purpose::Write).await
+    }
+
+    /// One to the endpoint that [`Self::endpoint`] names so.
+    pub(super) async fn open_at(
+        endpoint: &str,
+        config: &config::Mysql,
+        purpose: Purpose,
+    ) -> Result<Self, DatabaseError> {
+        let leads_there = |url: &&String| Self::options(url).is_ok_and(|opts| shown(&opts) == endpoint);
         let url = config.endpoints.iter().find(leads_there);
-        Self::open(url.ok_or_else(|| worst(Vec::new()))?, config, Purpose::Write).await
+        Self::open(url.ok_or_else(|| worst(Vec::new()))?, config, purpose).await
     }
 
     /// What `url` says, or why it is no endpoint.
@@ -182,6 +191,11 @@ impl Session {
     /// Whether other servers change the same tables, each with locks of its own.
     pub(super) const fn is_galera(&self) -> bool {
         self.galera
+    }
+
+    /// What the server calls this connection; `None` once it is not to be used again.
+    pub(super) fn id(&self) -> Option<u32> {
+        self.conn.as_ref().map(Conn::id)
     }
 
     pub(super) const fn flavour(&self) -> Flavour {

@@ -125,7 +125,7 @@ impl Polling {
             measured,
             wants: wants.clone(),
         };
-        let settings = shared.config.backfill.clone();
+        let settings = shared.config.backfill.within(shared.config.mysql.retention);
         let seeker = Seeker { cluster: cluster.clone(), catalogue: shared.catalogue.clone(), wants, settings };
         let roster = Roster::new(shared);
         tokio::select! {

@@ -62,7 +62,6 @@ impl Zone {
     }
 
     /// First moment of a civil day, and of the next.
-    #[allow(dead_code, reason = "the room gives the days of the plant whole")]
     pub fn day(&self, day: civil::Date) -> Option<(u64, u64)> {
         Some((self.day_begins(day)?, self.day_begins(day.checked_add(1.day()).ok()?)?))
     }

@@ -3,14 +3,18 @@
 //! Promises: a cell is a decimal that is exact, but for kWh: one joule is no finite part of it, and seven digits are finer
 //! than a joule, so that none is lost. Refuses: binary floating point.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use protocol::api::admin::ExportRow;
+use protocol::meter::Quality;
+
+use super::zone::Zone;
 
 /// A column.
 pub(super) struct Column {
     /// Its name, with the unit of its cells.
-    pub(super) header: &'static str,
+    header: &'static str,
     /// Its cell of a row.
     pub(super) cell: for<'r> fn(&'r ExportRow) -> Cell<'r>,
 }
@@ -21,9 +25,11 @@ pub(super) enum Cell<'r> {
     /// Nothing.
     Empty,
     /// Words.
-    Text(&'r str),
+    Text(Cow<'r, str>),
     /// Unix ms.
     Moment(u64),
+    /// Unix ms, by the clocks of the export's zone.
+    Local(u64),
     /// A number.
     Number(Decimal),
 }
@@ -35,13 +41,18 @@ pub(super) struct Decimal {
     pub(super) digits: u8,
 }
 
+/// In the name of a column: the export's zone.
+const LOCAL: &str = "[ZONE]";
+
 /// All of them, in their order.
-pub(super) const COLUMNS: [Column; 20] = [
+const COLUMNS: [Column; 23] = [
     Column { header: "meter", cell: |row| text(&row.meter) },
     Column { header: "line", cell: |row| text(&row.line) },
     Column { header: "slot [UTC]", cell: |row| Cell::Moment(row.slot) },
+    Column { header: "slot [ZONE]", cell: |row| Cell::Local(row.slot) },
     Column { header: "kind", cell: |row| text(&row.kind) },
     Column { header: "read_at [UTC]", cell: |row| Cell::Moment(row.read_at) },
+    Column { header: "read_at [ZONE]", cell: |row| Cell::Local(row.read_at) },
     Column { header: "energy [kWh]", cell: |row| kwh(row.energy_joule) },
     Column { header: "cooling_energy [kWh]", cell: |row| kwh(row.cooling_energy_joule) },
     Column { header: "volume [m3]", cell: |row| scaled(row.volume_millilitre, 6) },
@@ -56,11 +67,27 @@ pub(super) const COLUMNS: [Column; 20] = [
     Column { header: "meter_time", cell: |row| text(&row.meter_time) },
     Column { header: "valve", cell: |row| text(&row.valve) },
     Column { header: "quality", cell: |row| scaled(row.quality.map(i64::from), 0) },
+    Column {
+        header: "quality_words",
+        cell: |row| words(row.quality).map_or(Cell::Empty, |words| Cell::Text(words.into())),
+    },
     Column { header: "missed", cell: |row| text(&row.missed) },
 ];
 
+/// The columns of an export to `zone`, and each one's name: local times stand beside UTC where they differ from it.
+pub(super) fn columns(zone: &Zone) -> Vec<(String, &'static Column)> {
+    let local = format!("[{}]", zone.name());
+    let shown = COLUMNS.iter().filter(|column| !zone.is_utc() || !column.header.ends_with(LOCAL));
+    shown.map(|column| (column.header.replace(LOCAL, &local), column)).collect()
+}
+
+/// The marks of `quality` in words, as they are listed elsewhere; `None` where there is none.
+pub(super) fn words(quality: Option<u32>) -> Option<String> {
+    quality.filter(|marks| *marks != 0).map(|marks| Quality(marks).words().join("+"))
+}
+
 fn text(text: &str) -> Cell<'_> {
-    if text.is_empty() { Cell::Empty } else { Cell::Text(text) }
+    if text.is_empty() { Cell::Empty } else { Cell::Text(Cow::Borrowed(text)) }
 }
 
 fn scaled(value: Option<i64>, digits: u8) -> Cell<'static> {

@@ -2,6 +2,7 @@
 //!
 //! Promises: at most [`GROUP_ROWS`] rows are in memory; what is absent is null. Refuses: floating point.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::sync::Arc;
@@ -9,10 +10,14 @@ use std::sync::Arc;
 use anyhow::Result;
 use parquet::basic::Compression;
 use parquet::data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type};
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use protocol::api::admin::ExportRow;
+
+use super::columns::words;
+use super::zone::Zone;
 
 /// Rows of a row group.
 pub(super) const GROUP_ROWS: usize = 50_000;
@@ -21,8 +26,10 @@ const SCHEMA: &str = "message reading {
   REQUIRED BYTE_ARRAY meter (UTF8);
   REQUIRED BYTE_ARRAY line (UTF8);
   REQUIRED INT64 slot (TIMESTAMP(MILLIS,true));
+  OPTIONAL INT64 slot_local (TIMESTAMP(MILLIS,false));
   REQUIRED BYTE_ARRAY kind (UTF8);
   REQUIRED INT64 read_at (TIMESTAMP(MILLIS,true));
+  OPTIONAL INT64 read_at_local (TIMESTAMP(MILLIS,false));
   OPTIONAL INT64 energy_joule;
   OPTIONAL INT64 cooling_energy_joule;
   OPTIONAL INT64 volume_millilitre;
@@ -37,12 +44,14 @@ const SCHEMA: &str = "message reading {
   OPTIONAL BYTE_ARRAY meter_time (UTF8);
   OPTIONAL BYTE_ARRAY valve (UTF8);
   OPTIONAL INT32 quality (INTEGER(32,false));
+  OPTIONAL BYTE_ARRAY quality_words (UTF8);
   OPTIONAL BYTE_ARRAY missed (UTF8);
 }";
 
 /// A file that is being written.
 pub(super) struct Parquet {
     file: SerializedFileWriter<BufWriter<File>>,
+    zone: Zone,
     columns: Vec<Column>,
     /// Of the row group under way.
     rows: usize,
@@ -64,25 +73,27 @@ enum Column {
 
 /// One row's part of a column.
 enum Field<'r> {
-    Text(&'r str),
+    Text(Cow<'r, str>),
     Long(Option<i64>),
     Bits(Option<u32>),
     Nothing,
 }
 
 impl Parquet {
-    pub(super) fn new(file: BufWriter<File>) -> Result<Self> {
+    pub(super) fn new(file: BufWriter<File>, zone: &Zone) -> Result<Self> {
         let schema = Arc::new(parse_message_type(SCHEMA)?);
         let created_by = format!("hearth {}", env!("CARGO_PKG_VERSION"));
+        let said = vec![KeyValue::new("hearth.zone".to_owned(), zone.name().to_owned())];
         let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).set_created_by(created_by);
+        let properties = properties.set_key_value_metadata(Some(said));
         let file = SerializedFileWriter::new(file, schema, Arc::new(properties.build()))?;
-        let columns = fields(&ExportRow::default())?.iter().map(Field::column).collect();
-        Ok(Self { file, columns, rows: 0 })
+        let columns = fields(&ExportRow::default(), zone)?.iter().map(Field::column).collect();
+        Ok(Self { file, zone: zone.clone(), columns, rows: 0 })
     }
 
     pub(super) fn rows(&mut self, rows: &[ExportRow]) -> Result<()> {
         for row in rows {
-            for (column, field) in self.columns.iter_mut().zip(fields(row)?) {
+            for (column, field) in self.columns.iter_mut().zip(fields(row, &self.zone)?) {
                 column.push(&field);
             }
             self.rows += 1;
@@ -123,14 +134,17 @@ impl Parquet {
 }
 
 /// A row in the order of [`SCHEMA`].
-fn fields(row: &ExportRow) -> Result<[Field<'_>; 20]> {
-    let optional = |text| if str::is_empty(text) { Field::Nothing } else { Field::Text(text) };
+fn fields<'r>(row: &'r ExportRow, zone: &Zone) -> Result<[Field<'r>; 23]> {
+    let text = |text: &'r str| Field::Text(Cow::Borrowed(text));
+    let optional = |words: &'r str| if words.is_empty() { Field::Nothing } else { text(words) };
     Ok([
-        Field::Text(&row.meter),
-        Field::Text(&row.line),
+        text(&row.meter),
+        text(&row.line),
         Field::Long(Some(i64::try_from(row.slot)?)),
-        Field::Text(&row.kind),
+        Field::Long(zone.civil_ms(row.slot)),
+        text(&row.kind),
         Field::Long(Some(i64::try_from(row.read_at)?)),
+        Field::Long(zone.civil_ms(row.read_at)),
         Field::Long(row.energy_joule),
         Field::Long(row.cooling_energy_joule),
         Field::Long(row.volume_millilitre),
@@ -145,6 +159,7 @@ fn fields(row: &ExportRow) -> Result<[Field<'_>; 20]> {
         optional(&row.meter_time),
         optional(&row.valve),
         Field::Bits(row.quality),
+        words(row.quality).map_or(Field::Nothing, |words| Field::Text(words.into())),
         optional(&row.missed),
     ])
 }
@@ -165,7 +180,7 @@ impl Column {
             (Self::Text(values, levels), Field::Text(text)) => {
                 // Rows of one meter follow each other: they share one copy of its name.
                 let same = values.last().filter(|last| last.data() == text.as_bytes()).cloned();
-                values.push(same.unwrap_or_else(|| ByteArray::from(*text)));
+                values.push(same.unwrap_or_else(|| ByteArray::from(&**text)));
                 levels.push(1);
             }
             (Self::Long(values, levels), Field::Long(Some(value))) => {

@@ -14,6 +14,7 @@ use tokio::sync::mpsc::Receiver;
 use super::comma::Comma;
 use super::parquet::Parquet;
 use super::xlsx::Xlsx;
+use super::zone::Zone;
 use super::{Format, xlsx};
 
 /// What the writing thread is sent.
@@ -33,25 +34,36 @@ enum Sink {
     Parquet(Box<Parquet>),
 }
 
-/// Writes what comes into `file`; what does not fit into memory meanwhile goes to `dir`.
-pub(super) fn write(format: Format, file: File, dir: &Path, mut jobs: Receiver<Job>) -> Result<()> {
-    let mut sink = Sink::new(format, file, dir)?;
+/// Writes what comes into `file`; what does not fit into memory meanwhile goes to `dir`. The rows that are written;
+/// `None` where it was not ended in words.
+pub(super) fn write(
+    format: Format,
+    file: File,
+    dir: &Path,
+    zone: &Zone,
+    mut jobs: Receiver<Job>,
+) -> Result<Option<u64>> {
+    let mut sink = Sink::new(format, file, dir, zone)?;
+    let mut written = 0;
     while let Some(job) = jobs.blocking_recv() {
         match job {
-            Job::Rows(rows) => sink.rows(&rows)?,
-            Job::End => return sink.end(),
+            Job::Rows(rows) => {
+                sink.rows(&rows)?;
+                written += rows.len() as u64;
+            }
+            Job::End => return sink.end().map(|()| Some(written)),
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 impl Sink {
-    fn new(format: Format, file: File, dir: &Path) -> Result<Self> {
+    fn new(format: Format, file: File, dir: &Path, zone: &Zone) -> Result<Self> {
         let file = BufWriter::new(file);
         Ok(match format {
-            Format::Csv => Self::Csv(Box::new(Comma::new(file)?)),
-            Format::Xlsx => Self::Xlsx(Box::new(Xlsx::new(dir, xlsx::SHEET_ROWS)?), file),
-            Format::Parquet => Self::Parquet(Box::new(Parquet::new(file)?)),
+            Format::Csv => Self::Csv(Box::new(Comma::new(file, zone)?)),
+            Format::Xlsx => Self::Xlsx(Box::new(Xlsx::new(dir, zone, xlsx::SHEET_ROWS)?), file),
+            Format::Parquet => Self::Parquet(Box::new(Parquet::new(file, zone)?)),
         })
     }
 

@@ -90,6 +90,14 @@ impl Target {
         }
     }
 
+    /// Not all of it came, and why.
+    pub(super) fn incomplete(&self, why: &str) -> Failure {
+        Failure::Refused(match self {
+            Self::Stdout => format!("what was written to stdout is not complete: {why}: export it again"),
+            Self::File { path, .. } => format!("{} was not written: {why}: export it again", path.display()),
+        })
+    }
+
     /// It is complete.
     pub(super) fn finish(self) -> Result<(), Failure> {
         let Self::File { path, temporary, force } = self else { return Ok(()) };

@@ -7,14 +7,20 @@ use std::path::Path;
 use ::parquet::file::reader::{FileReader as _, SerializedFileReader};
 use ::parquet::record::Field;
 use calamine::{Data, Reader as _, Xlsx as Workbook, open_workbook};
+use protocol::api::admin as api;
 use protocol::api::admin::ExportRow;
+use protocol::meter::Quality;
+use tonic::Status;
 
-use super::columns::COLUMNS;
 use super::parquet::GROUP_ROWS;
 use super::sink::{self, Job};
 use super::target::Target;
 use super::xlsx::Xlsx;
-use super::{Format, by_ending};
+use super::zone::Zone;
+use super::{Args, Format, by_ending, run};
+use crate::cli::client::Session;
+use crate::cli::failure::Failure;
+use crate::cli::fake::Fake;
 
 /// 2026-11-23 09:00:00 UTC.
 const NINE: u64 = 1_795_424_400_000;
@@ -62,13 +68,18 @@ fn rows() -> Vec<ExportRow> {
 }
 
 fn written(format: Format, path: &Path, rows: &[ExportRow]) {
+    written_for(&Zone::named("UTC").expect("a zone"), format, path, rows);
+}
+
+fn written_for(zone: &Zone, format: Format, path: &Path, rows: &[ExportRow]) {
     let (jobs, receiver) = tokio::sync::mpsc::channel(8);
     for part in rows.chunks(20_000) {
         jobs.try_send(Job::Rows(part.to_vec())).expect("there is room");
     }
     jobs.try_send(Job::End).expect("there is room");
     let dir = path.parent().expect("a folder");
-    sink::write(format, File::create(path).expect("a file"), dir, receiver).expect("it is written");
+    let count = sink::write(format, File::create(path).expect("a file"), dir, zone, receiver).expect("it is written");
+    assert_eq!(count, Some(rows.len() as u64));
 }
 
 fn csv_rows(path: &Path) -> Vec<Vec<String>> {
@@ -76,25 +87,30 @@ fn csv_rows(path: &Path) -> Vec<Vec<String>> {
     csv.records().map(|record| record.expect("sound").iter().map(str::to_owned).collect()).collect()
 }
 
+/// The words of every mark there can be.
+fn every_mark() -> String {
+    Quality(u32::MAX).words().join("+")
+}
+
 const HEADER: &str = "meter|line|slot [UTC]|kind|read_at [UTC]|energy [kWh]|cooling_energy [kWh]|volume [m3]|power [kW]\
     |flow [m3/h]|supply_temp [degC]|return_temp [degC]|temp_difference [K]|operating_time [s]|on_time [s]|error_flags\
-    |meter_time|valve|quality|missed";
+    |meter_time|valve|quality|quality_words|missed";
 
 #[test]
 fn csv_is_read_back_digit_by_digit() {
     let dir = tempfile::tempdir().expect("a scratch directory");
     let path = dir.path().join("a.csv");
     written(Format::Csv, &path, &rows());
-    let read: Vec<_> = csv_rows(&path).into_iter().map(|row| row.join("|")).collect();
+    let read = csv_rows(&path).into_iter().map(|row| row.join("|").replace(&every_mark(), "EVERY"));
     assert_eq!(
-        read,
+        read.collect::<Vec<_>>(),
         [
             HEADER,
             "flat, \"one\"\nleft|=cellar|2026-11-23T09:00:00.000Z|scheduled|2026-11-23T09:00:01.234Z|1250|0|12.345678|-0.0015\
-         |1|65.12|-0.005|65.125|3600|7200|255|2026-11-23T10:00:01|open|1|",
+         |1|65.12|-0.005|65.125|3600|7200|255|2026-11-23T10:00:01|open|1|rounded|",
             "#9|Кот & 热|1970-01-01T00:00:00.000Z||9999-12-30T00:00:00.000Z|2562047788015.2155019||-9223372036854.775808||||||\
-         -9223372036854775808||9223372036854775807|||4294967295|",
-            "m2|l|2026-11-23T09:00:00.000Z||1970-01-01T00:00:00.000Z|||||||||||||||no-answer: three, attempts",
+         -9223372036854775808||9223372036854775807|||4294967295|EVERY|",
+            "m2|l|2026-11-23T09:00:00.000Z||1970-01-01T00:00:00.000Z||||||||||||||||no-answer: three, attempts",
         ]
     );
 }
@@ -127,18 +143,19 @@ fn xlsx_has_numbers_where_they_are_exact_and_text_where_a_spreadsheet_would_roun
     let day = |at: u64| at as f64 / 86_400_000.0 + 25_569.0;
     let full = format!(
         "'flat, \"one\"\nleft|'=cellar|{}|'scheduled|{}|1250|0|12.345678|-0.0015|1|65.12|-0.005|65.125|3600|7200|255|\
-         '2026-11-23T10:00:01|'open|1|",
+         '2026-11-23T10:00:01|'open|1|'rounded|",
         day(NINE),
         day(NINE + 1_234)
     );
     assert_eq!(read[1], full);
     let extreme = format!(
         "'#9|'Кот & 热|25569||{}|'2562047788015.2155019||'-9223372036854.775808||||||'-9223372036854775808||\
-         '9223372036854775807|||4294967295|",
-        day(253_402_128_000_000)
+         '9223372036854775807|||4294967295|'{}|",
+        day(253_402_128_000_000),
+        every_mark()
     );
     assert_eq!(read[2], extreme);
-    assert_eq!(read[3], format!("'m2|'l|{}||25569|||||||||||||||'no-answer: three, attempts", day(NINE)));
+    assert_eq!(read[3], format!("'m2|'l|{}||25569||||||||||||||||'no-answer: three, attempts", day(NINE)));
     assert_eq!(read.len(), 4);
 }
 
@@ -146,7 +163,7 @@ fn xlsx_has_numbers_where_they_are_exact_and_text_where_a_spreadsheet_would_roun
 fn a_sheet_that_is_full_is_continued_on_the_next_one_under_the_same_header() {
     let dir = tempfile::tempdir().expect("a scratch directory");
     let path = dir.path().join("a.xlsx");
-    let mut xlsx = Xlsx::new(dir.path(), 3).expect("a workbook");
+    let mut xlsx = Xlsx::new(dir.path(), &Zone::named("UTC").expect("a zone"), 3).expect("a workbook");
     let row = |n: i64| ExportRow { meter: "m".to_owned(), energy_joule: Some(n * 3_600_000), ..ExportRow::default() };
     xlsx.rows(&(1..=5).map(row).collect::<Vec<_>>()).expect("written");
     xlsx.end(File::create(&path).expect("a file")).expect("packed");
@@ -197,7 +214,11 @@ fn parquet_has_the_integers_that_are_stored_and_null_for_what_is_absent() {
         assert_eq!(field(row, "valve"), words(&stored.valve));
         assert_eq!(field(row, "quality"), stored.quality.map_or(Field::Null, Field::UInt));
         assert_eq!(field(row, "missed"), words(&stored.missed));
-        assert_eq!(row.len(), COLUMNS.len());
+        let marks = super::columns::words(stored.quality).unwrap_or_default();
+        assert_eq!(field(row, "quality_words"), words(&marks));
+        assert_eq!(field(row, "slot_local"), Field::TimestampMillis(stored.slot as i64));
+        assert_eq!(field(row, "read_at_local"), Field::TimestampMillis(stored.read_at as i64));
+        assert_eq!(row.len(), 23);
     }
 }
 
@@ -228,7 +249,7 @@ fn an_export_of_nothing_has_its_header_in_every_format() {
     assert_eq!(sheet(&path("xlsx"), 0).len(), 1);
     let reader = SerializedFileReader::new(File::open(path("parquet")).expect("a file")).expect("parquet");
     let schema = reader.metadata().file_metadata().schema_descr();
-    assert_eq!((schema.num_columns(), reader.metadata().num_row_groups()), (COLUMNS.len(), 0));
+    assert_eq!((schema.num_columns(), reader.metadata().num_row_groups()), (23, 0));
 }
 
 #[test]
@@ -239,7 +260,9 @@ fn what_was_not_ended_in_words_is_no_file_a_reader_takes() {
         let (jobs, receiver) = tokio::sync::mpsc::channel(2);
         jobs.try_send(Job::Rows(rows())).expect("there is room");
         drop(jobs);
-        sink::write(format, File::create(&path).expect("a file"), dir.path(), receiver).expect("it stops");
+        let zone = Zone::named("UTC").expect("a zone");
+        let count = sink::write(format, File::create(&path).expect("a file"), dir.path(), &zone, receiver);
+        assert_eq!(count.expect("it stops"), None);
         assert!(open_workbook::<Workbook<_>, _>(&path).is_err());
         assert!(SerializedFileReader::new(File::open(&path).expect("a file")).is_err());
     }
@@ -276,5 +299,88 @@ fn the_format_follows_from_the_ending_or_has_to_be_named() {
     for unknown in ["-", "a", "a.txt"] {
         let failure = by_ending(Path::new(unknown)).expect_err("unknown");
         assert!(failure.code() == 2 && failure.to_string().contains("--format"), "{failure}");
+    }
+}
+
+#[test]
+fn local_times_stand_beside_utc_through_the_change_of_clocks_and_say_their_zone() {
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let path = |ending: &str| dir.path().join(format!("a.{ending}"));
+    let zone = Zone::named("Europe/Helsinki").expect("a zone");
+    // 2026-10-25: 03:30 comes twice there, at 00:30 and at 01:30 UTC.
+    let row = |slot| ExportRow { slot, read_at: slot + 1_500, ..ExportRow::default() };
+    let rows = [row(1_792_888_200_000), row(1_792_891_800_000)];
+    for (format, ending) in [(Format::Csv, "csv"), (Format::Xlsx, "xlsx"), (Format::Parquet, "parquet")] {
+        written_for(&zone, format, &path(ending), &rows);
+    }
+    let csv: Vec<_> = csv_rows(&path("csv")).into_iter().map(|row| row[2..7].join("|")).collect();
+    assert_eq!(
+        csv,
+        [
+            "slot [UTC]|slot [Europe/Helsinki]|kind|read_at [UTC]|read_at [Europe/Helsinki]",
+            "2026-10-25T00:30:00.000Z|2026-10-25 03:30:00.000||2026-10-25T00:30:01.500Z|2026-10-25 03:30:01.500",
+            "2026-10-25T01:30:00.000Z|2026-10-25 03:30:00.000||2026-10-25T01:30:01.500Z|2026-10-25 03:30:01.500",
+        ]
+    );
+    let local = (1_792_888_200_000_u64 + 3 * 3_600_000) as i64;
+    let days = shown(&sheet(&path("xlsx"), 0)[1][3]);
+    assert_eq!(days, (local as f64 / 86_400_000.0 + 25_569.0).to_string());
+    for row in parquet_rows(&path("parquet")) {
+        assert_eq!(field(&row, "slot_local"), Field::TimestampMillis(local));
+    }
+}
+
+#[test]
+fn a_date_without_a_zone_begins_at_the_midnight_of_the_exports_zone() {
+    let millis = |zone: &str, text: &str| {
+        let zone = Zone::named(zone).expect("a zone");
+        zone.millis("--from", Some(crate::cli::reading::when(text).expect("a moment"))).expect("after 1970")
+    };
+    assert_eq!(millis("Asia/Shanghai", "2026-01-01"), 1_767_196_800_000);
+    assert_eq!(millis("UTC", "2026-01-01"), 1_767_225_600_000);
+    assert_eq!(millis("Asia/Shanghai", "2026-01-01T00:00:00Z"), 1_767_225_600_000);
+    assert!(Zone::named("Mars/Base").is_err_and(|text| text.contains("Mars/Base") && text.contains("Asia/Shanghai")));
+}
+
+/// What becomes of an export of which the node sends these parts, and the files there are afterwards.
+async fn received(parts: Vec<Result<api::ExportPart, Status>>) -> (Option<Failure>, Vec<String>) {
+    let at = Fake { parts, ..Fake::default() }.serve().await;
+    let session = Session::open(&[at]).await.expect("it answers");
+    let dir = tempfile::tempdir().expect("a scratch directory");
+    let args = Args {
+        file: dir.path().join("a.csv"),
+        from: None,
+        to: None,
+        zone: Some(Zone::named("UTC").expect("a zone")),
+        format: None,
+        meters: Vec::new(),
+        line: String::new(),
+        missed: false,
+        force: false,
+    };
+    (run(args, &session).await.err(), names(dir.path()))
+}
+
+fn part(rows: usize, total: Option<u64>) -> Result<api::ExportPart, Status> {
+    Ok(api::ExportPart { about: 9, rows: vec![ExportRow::default(); rows], total })
+}
+
+#[tokio::test]
+async fn a_stream_that_ends_without_its_count_or_with_another_leaves_no_file() {
+    let (failure, files) = received(vec![part(0, None), part(2, None), part(1, None), part(0, Some(3))]).await;
+    assert!(failure.is_none(), "{failure:?}");
+    assert_eq!(files, ["a.csv"]);
+    let broken = [
+        (vec![part(0, None), part(2, None)], "without saying that it is the end"),
+        (vec![], "without saying that it is the end"),
+        (vec![part(2, None), part(0, Some(3))], "2 rows came of the 3 there are"),
+        (vec![part(2, Some(2)), part(2, None)], "without saying that it is the end"),
+        (vec![part(2, None), Err(Status::internal("it broke"))], "it broke"),
+    ];
+    for (parts, word) in broken {
+        let (failure, files) = received(parts).await;
+        let failure = failure.expect("it is not complete");
+        assert!(failure.code() == 1 && failure.to_string().contains(word), "{failure}");
+        assert_eq!(files, [""; 0]);
     }
 }

@@ -10,7 +10,8 @@ use anyhow::Result;
 use protocol::api::admin::ExportRow;
 use rust_xlsxwriter::{Format, Workbook, Worksheet};
 
-use super::columns::{COLUMNS, Cell, Decimal, moment};
+use super::columns::{Cell, Column, Decimal, columns, moment};
+use super::zone::Zone;
 
 /// Rows of a sheet, with its header: as many as spreadsheets read.
 pub(super) const SHEET_ROWS: u32 = 1_048_576;
@@ -25,6 +26,8 @@ const UNIX_EPOCH: f64 = 25_569.0;
 /// A workbook that is being written.
 pub(super) struct Xlsx {
     workbook: Workbook,
+    zone: Zone,
+    columns: Vec<(String, &'static Column)>,
     sheet_rows: u32,
     sheets: usize,
     /// Of the sheet under way, with the header.
@@ -42,12 +45,14 @@ impl std::fmt::Debug for Xlsx {
 
 impl Xlsx {
     /// Rows wait in `dir`; a sheet has at most `sheet_rows`.
-    pub(super) fn new(dir: &Path, sheet_rows: u32) -> Result<Self> {
+    pub(super) fn new(dir: &Path, zone: &Zone, sheet_rows: u32) -> Result<Self> {
         let mut workbook = Workbook::new();
         workbook.set_tempdir(dir)?.use_zip_large_file(true);
         let format = |text| Format::new().set_num_format(text);
         let mut xlsx = Self {
             workbook,
+            zone: zone.clone(),
+            columns: columns(zone),
             sheet_rows,
             sheets: 0,
             rows: 0,
@@ -65,10 +70,10 @@ impl Xlsx {
         let bold = Format::new().set_bold();
         let sheet = self.workbook.add_worksheet_with_constant_memory()?;
         sheet.set_name(format!("readings {}", self.sheets))?.set_freeze_panes(1, 0)?;
-        for (at, column) in (0..).zip(&COLUMNS) {
-            let is_long = column.header.ends_with("[UTC]") || matches!(column.header, "meter" | "meter_time");
+        for (at, (name, _)) in (0..).zip(&self.columns) {
+            let is_long = ["slot", "read_at", "meter"].iter().any(|word| name.starts_with(word));
             sheet.set_column_width(at, if is_long { 24 } else { 16 })?;
-            sheet.write_string_with_format(0, at, column.header, &bold)?;
+            sheet.write_string_with_format(0, at, name, &bold)?;
         }
         Ok(())
     }
@@ -79,17 +84,18 @@ impl Xlsx {
                 self.next_sheet()?;
             }
             let sheet = self.workbook.worksheet_from_index(self.sheets - 1)?;
-            for (at, column) in (0..).zip(&COLUMNS) {
+            for (at, (name, column)) in (0..).zip(&self.columns) {
                 match (column.cell)(row) {
                     Cell::Empty => {}
                     Cell::Text(text) => drop(sheet.write_string(self.rows, at, text)?),
                     Cell::Moment(unix_ms) => write_moment(sheet, self.rows, at, unix_ms, &self.moment)?,
+                    Cell::Local(unix_ms) => {
+                        let shown = self.zone.civil_ms(unix_ms).and_then(|shown| u64::try_from(shown).ok());
+                        write_moment(sheet, self.rows, at, shown.unwrap_or(unix_ms), &self.moment)?;
+                    }
                     Cell::Number(decimal) => {
-                        let format = if decimal.digits == 0 && !column.header.contains('[') {
-                            &self.whole
-                        } else {
-                            &self.decimal
-                        };
+                        let format =
+                            if decimal.digits == 0 && !name.contains('[') { &self.whole } else { &self.decimal };
                         write_number(sheet, self.rows, at, decimal, format)?;
                     }
                 }

@@ -70,6 +70,7 @@ struct Show<'a> {
 
 /// Carries it out.
 pub async fn run(args: &Args, session: &Session, out: Out) -> Result<(), Failure> {
+    out.without_csv("what is said on a line")?;
     let request = api::TraceLineRequest { name: args.name.clone() };
     let mut stream = session.lines().trace(request).await.map_err(Failure::of_look)?.into_inner();
     let end = Instant::now() + args.span.unwrap_or(FOREVER);

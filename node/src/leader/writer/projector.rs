@@ -216,8 +216,8 @@ mod tests {
         assert_eq!(names(&state, &projector), (vec!["l1".to_owned()], vec!["m1".to_owned()]));
         let (projection, _) = projector.due(&state).expect("something changed");
         let row = projection.meters.first().expect("one meter");
-        assert_eq!(row.places, ["", "S2", "", "3", "", ""].map(str::to_owned));
-        assert_eq!(row.labels.as_deref(), Some(r#"{"riser":"east"}"#));
+        assert_eq!(row.whereabouts.places, ["", "S2", "", "3", "", ""].map(str::to_owned));
+        assert_eq!(row.whereabouts.labels.as_deref(), Some(r#"{"riser":"east"}"#));
     }
 
     #[test]

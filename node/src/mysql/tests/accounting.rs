@@ -303,6 +303,76 @@ async fn slots_are_counted_by_every_group_there_is_and_add_up() {
     assert_eq!(accounts.horizon().await.unwrap(), (NINE, NINE + 2 * QUARTER));
 }
 
+/// What the view says, in the order of the counts.
+const VIEW: &str = "COUNT(*), SUM(v.outcome = 'on-time'), SUM(v.outcome = 'late'), SUM(v.outcome = 'backfilled'), \
+    SUM(v.outcome = 'missed'), SUM(v.outcome = 'waiting'), SUM(v.outcome = 'open'), SUM(v.outcome = 'unaccounted') \
+    FROM slot_ledger v LEFT JOIN meter m ON m.meter_id = v.meter_id LEFT JOIN line l ON l.line_id = v.line_id";
+
+#[tokio::test]
+async fn counts_are_those_of_the_view_whatever_they_are_grouped_by_and_however_duties_lie() {
+    let Some(place) = Place::shared().await else { return };
+    let middle = NINE + QUARTER + 60_000;
+    let duties = [
+        duty(1, 0, None),
+        duty(2, 0, Some(middle)),
+        DutyRow { line: 4, model: "other".to_owned(), ..duty(2, middle, None) },
+        duty(3, NINE + 3 * QUARTER, None),
+        duty(4, 0, Some(NINE)),
+        duty(5, 0, None),
+        DutyRow { line: 9, ..duty(6, 0, None) },
+    ];
+    let (mut database, mut ledger) = plant(&place, &settings(), &duties, 6).await;
+    with_places(&place).await;
+    let now = wall_now().0;
+    ledger.make(7, 5, (now - 60_000, now), &[slot(now - 60_000)]).await.unwrap();
+    let mut late = reading(1, NINE + QUARTER, 6);
+    late.at = NINE + QUARTER + 700_000;
+    let mut filled = reading(5, NINE, 7);
+    if let Some(Content::Reading(reading)) = &mut filled.content {
+        reading.quality = 4096 + 1;
+    }
+    let undue = [reading(4, NINE, 1), reading(3, NINE, 1), reading(1, NINE + 60_000, 1), miss(3, NINE, "no-answer")];
+    let seen = [reading(1, NINE, 5), late, filled, miss(2, NINE, "no-answer"), miss(6, NINE + 4 * QUARTER, "garbled")];
+    database.write(&seen).await.unwrap();
+    database.write(&undue).await.unwrap();
+    sweep(&mut ledger, &until(NINE + 3 * QUARTER)).await;
+    // A mark beside its reading, and a slot that nobody accounts for.
+    place.sql("INSERT INTO missed SELECT meter_id, slot, 1, 'garbled', '', 1, slot, 1, 3, 1, NULL, '' FROM reading WHERE meter_id = 1").await;
+    place.sql("DELETE FROM missed WHERE meter_id = 5 AND slot = '2026-11-23 09:15:00'").await;
+
+    let accounts = Accounts::new(&place.config(), &settings());
+    let by = [
+        ("region", "COALESCE(m.region, '')"),
+        ("line", "COALESCE(l.name, CONCAT('#', v.line_id))"),
+        ("model", "v.model"),
+        ("meter", "COALESCE(m.name, CONCAT('#', v.meter_id))"),
+        ("node", "COALESCE(CAST(NULLIF(v.node_id, 0) AS CHAR), '')"),
+        ("reason", "COALESCE(v.reason, '')"),
+        ("hour", "DATE_FORMAT(v.slot, '%Y-%m-%d %H:00')"),
+        ("day", "DATE_FORMAT(v.slot, '%Y-%m-%d')"),
+    ];
+    let spans = [(NINE, now + 1), (NINE + QUARTER, NINE + 4 * QUARTER), (NINE + 60_000, NINE + 2 * QUARTER), (0, NINE)];
+    let mut compared = 0;
+    for (from, to) in spans {
+        for (first, second) in by.iter().flat_map(|first| by.iter().map(move |second| (first, second))) {
+            let sql = format!(
+                "SELECT {}, {}, {VIEW} WHERE v.slot >= FROM_UNIXTIME({from} / 1000) AND v.slot < FROM_UNIXTIME({to} / 1000) \
+                 GROUP BY 1, 2 ORDER BY 1, 2",
+                first.1, second.1
+            );
+            let span = Span { from, to, only: Vec::new() };
+            let counts = accounts.summary(&span, &[group(first.0), group(second.0)], 100).await.unwrap();
+            let shown = counts.iter().map(|c| {
+                let numbers = [c.due, c.on_time, c.late, c.backfilled, c.missed, c.waiting, c.open, c.unaccounted];
+                format!("{}|{}", c.names.join("|"), numbers.map(|number| number.to_string()).join("|"))
+            });
+            assert_eq!(shown.collect::<Vec<_>>(), place.sql(&sql).await, "{} {} {from} {to}", first.0, second.0);
+            compared += counts.len();
+        }
+    }
+    assert!(compared > 200, "{compared} groups are not much");
+}
+
 #[tokio::test]
 async fn meters_that_were_not_read_are_listed_by_reason_page_by_page() {
     let Some(place) = Place::shared().await else { return };

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::{NINE, QUARTER, miss, reading};
 use crate::config;
 use crate::mysql::testing::Place;
@@ -5,6 +7,7 @@ use crate::mysql::{Database, DatabaseError, ExportQuery, ExportedRow, Reader};
 use protocol::api::peer::SpoolRecord;
 use protocol::api::peer::spool_record::Content;
 
+const PATIENCE: Duration = Duration::from_secs(20);
 const DAY: u64 = 24 * 3_600_000;
 
 /// The tables, cut between the two days of [`records`].
@@ -173,4 +176,39 @@ async fn an_export_goes_on_where_it_was_when_its_connection_is_lost() {
     place.stop();
     let mut export = Reader::new(place.config()).export(everything()).await;
     assert!(matches!(export.as_mut().unwrap_err(), DatabaseError::Lost(_)));
+}
+
+#[tokio::test]
+async fn a_question_whose_asker_is_gone_is_ended_on_the_server_at_once() {
+    let Some(place) = Place::shared().await else { return };
+    if !place.is_mariadb().await {
+        return eprintln!("skipped: tables are filled by a sequence of MariaDB's");
+    }
+    place.migrated().await;
+    // A question that takes minutes: each of its cells is worked out. A server that computes does not see a client go.
+    place
+        .sql(
+            "INSERT INTO missed (meter_id, slot, kind, reason, detail, attempts, at, node_id, line_id, epoch) \
+             SELECT seq, '2026-11-23', 1, 'no-answer', '', 1, '2026-11-23', 1, 1, 1 FROM seq_1_to_5000",
+        )
+        .await;
+    let costly = "detail VARCHAR(255) AS (SHA2(REPEAT(reason, 1000000), 256)) VIRTUAL";
+    place.sql(&format!("ALTER TABLE missed DROP COLUMN detail, ADD COLUMN {costly}")).await;
+    let config = config::Mysql { statement_timeout: Duration::from_secs(600), ..place.config() };
+    let mut export = Reader::new(config).export(everything()).await.unwrap();
+    let asked = format!(
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE db = '{}' AND info LIKE '%FROM missed t FORCE%' \
+         AND info NOT LIKE '%processlist%'",
+        place.name()
+    );
+    let (place, asked) = (&place, &asked);
+    let until = async |count: &str| {
+        while place.sql(asked).await != [count] {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let asking = tokio::spawn(async move { export.next().await });
+    tokio::time::timeout(PATIENCE, until("1")).await.expect("it is asked");
+    asking.abort();
+    tokio::time::timeout(PATIENCE, until("0")).await.expect("it is ended");
 }

@@ -1,4 +1,4 @@
-use crate::mysql::project::{LineRow, MeterRow};
+use crate::mysql::project::{LineRow, MeterRow, Whereabouts};
 use crate::mysql::testing::Place;
 use crate::mysql::{CommandRow, Projection};
 use std::collections::BTreeSet;
@@ -11,8 +11,7 @@ fn line(id: u64, name: &str) -> LineRow {
         baud: 2400,
         parity: "even".to_owned(),
         schedule: String::new(),
-        places: ["north", "S1", "", "", "", ""].map(str::to_owned),
-        labels: None,
+        whereabouts: Whereabouts { places: ["north", "S1", "", "", "", ""].map(str::to_owned), labels: None },
     }
 }
 
@@ -29,8 +28,10 @@ fn meter(id: u64, name: &str, interval_s: u32) -> MeterRow {
         profile: String::new(),
         identity: String::new(),
         schedule: format!("every {interval_s}s"),
-        places: ["north", "S1", "阳光花园", "3号楼", "2", "401"].map(str::to_owned),
-        labels: Some(r#"{"riser":"east"}"#.to_owned()),
+        whereabouts: Whereabouts {
+            places: ["north", "S1", "阳光花园", "3号楼", "2", "401"].map(str::to_owned),
+            labels: Some(r#"{"riser":"east"}"#.to_owned()),
+        },
     }
 }
 
@@ -62,7 +63,7 @@ async fn a_complete_projection_replaces_what_was_there_and_a_partial_one_changes
 async fn lines_and_meters_are_found_by_place_and_by_labels_that_have_no_column() {
     let Some(place) = Place::shared().await else { return };
     let mut database = place.migrated().await;
-    let bare = MeterRow { places: Default::default(), labels: None, ..meter(2, "m2", 900) };
+    let bare = MeterRow { whereabouts: Whereabouts::default(), ..meter(2, "m2", 900) };
     let named = MeterRow { identity: "12345678".to_owned(), profile: "mbus-generic".to_owned(), ..meter(1, "m1", 900) };
     let all = Projection { complete: true, lines: vec![line(1, "a")], meters: vec![named, bare], ..Default::default() };
     database.project(&all).await.unwrap();

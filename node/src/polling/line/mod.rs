@@ -135,7 +135,7 @@ impl LineTask {
             transaction: 0,
             sanity: sanity::Rules::new(&config.sanity),
             drawer: Drawer::default(),
-            past: Past::new(&config.backfill),
+            past: Past::new(&config.backfill.within(config.mysql.retention)),
             chores: Chores::new(&config.backfill),
             shared,
         }

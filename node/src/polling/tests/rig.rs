@@ -321,7 +321,7 @@ impl Rig {
                 let pulled = self.spool.pull(after, 100, 1 << 20, Duration::from_secs(1)).await.unwrap();
                 for (sequence, bytes) in pulled.records {
                     after = sequence;
-                    found.extend(Some(SpoolRecord::decode(bytes.as_slice()).unwrap()).filter(&wanted));
+                    found.extend(Some(SpoolRecord::decode(bytes.clone()).unwrap()).filter(&wanted));
                 }
             }
         };

@@ -37,5 +37,5 @@ async fn pull_all(spool: &Spool, after: u64) -> Pulled {
 
 /// The meters of what was pulled.
 fn meters(pulled: &Pulled) -> Vec<u64> {
-    pulled.records.iter().map(|(_, bytes)| SpoolRecord::decode(bytes.as_slice()).unwrap().meter).collect()
+    pulled.records.iter().map(|(_, bytes)| SpoolRecord::decode(bytes.clone()).unwrap().meter).collect()
 }

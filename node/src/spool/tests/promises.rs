@@ -14,7 +14,7 @@ async fn a_record_comes_back_as_it_was_stored_also_after_reopening() {
     let spool = open(dir.path());
     let pulled = pull_all(&spool, 0).await;
     assert_eq!((spool.id(), pulled.spool_id), (id, id));
-    assert_eq!(pulled.records, [(1, record(7).encode_to_vec())]);
+    assert_eq!(pulled.records, [(1, record(7).encode_to_vec().into())]);
 }
 
 #[tokio::test]

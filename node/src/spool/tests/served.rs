@@ -30,7 +30,7 @@ async fn a_cursor_counts_only_for_the_spool_it_belongs_to() {
     let (spool, service) = three_records(dir.path(), &config::Spool::default()).await;
     let reply = pull(&service, spool.id(), 2, 9).await;
     assert_eq!((sequences(&reply), reply.spool, reply.backlog_records), (vec![3], spool.id(), 3));
-    assert_eq!(reply.records[0].record, Some(record(3)));
+    assert_eq!(reply.records[0].record, record(3).encode_to_vec());
     assert_eq!(sequences(&pull(&service, 0, 2, 9).await), [1, 2, 3]);
     assert_eq!(sequences(&pull(&service, spool.id() ^ 1, 2, 9).await), [1, 2, 3]);
 }
