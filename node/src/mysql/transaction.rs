@@ -7,7 +7,7 @@
 //!   marks        of these that have a reading: removed
 //! ```
 //!
-//! Promises: readings come before marks in every transaction, so that two writers cannot leave a mark beside a reading: who
+//! Promises: a reading of its slot takes the place of one from the meter's history; readings come before marks in every transaction, so that two writers cannot leave a mark beside a reading: who
 //! makes a mark waits for a reading of its slot that is under way, or keeps it waiting and is seen by it. Looking for
 //! answered marks costs what marks there are in the slots, takes no lock, and is the transaction's first look, so that it
 //! sees what was committed until then. Refuses: trying again.
@@ -23,8 +23,45 @@ use super::statement::{Delete, Insert};
 use super::text::push_literal;
 use super::writer::Writer;
 
-const READINGS: Insert =
-    Insert { table: "reading", columns: rows::READING, on_duplicate: "meter_id = reading.meter_id" };
+/// What was read for its slot takes the place of what the meter's history said of it; else the first one stays. Assigned
+/// from left to right: `quality`, which is compared (bit 4096: backfilled), has to change last.
+macro_rules! read_over_backfilled {
+    ($($column:literal),+) => {
+        concat!(
+            $($column, " = IF(reading.quality & 4096 AND NOT {new:quality} & 4096, {new:", $column, "}, reading.", $column, "), "),+,
+            "quality = IF(reading.quality & 4096 AND NOT {new:quality} & 4096, {new:quality}, reading.quality)"
+        )
+    };
+}
+const READINGS: Insert = Insert {
+    table: "reading",
+    columns: rows::READING,
+    on_duplicate: read_over_backfilled!(
+        "read_at",
+        "node_id",
+        "line_id",
+        "epoch",
+        "energy_joule",
+        "cooling_energy_joule",
+        "volume_millilitre",
+        "power_milliwatt",
+        "flow_millilitre_per_hour",
+        "supply_milli_celsius",
+        "return_milli_celsius",
+        "difference_millikelvin",
+        "operating_seconds",
+        "on_seconds",
+        "error_flags",
+        "meter_time",
+        "valve",
+        "attempts",
+        "command_id",
+        "identity",
+        "raw",
+        "shape",
+        "extra"
+    ),
+};
 /// A sweep's mark (node 0) gives way to a node's own. Assigned from left to right: what is compared has to change last.
 const MARKS: Insert = Insert {
     table: "missed",
@@ -114,4 +151,20 @@ fn question(slots: &[u64], (first, last): (u64, u64)) -> String {
 // A key that is in a row was a moment before: it is one again.
 fn keys(keys: impl Iterator<Item = Key>) -> Vec<Vec<Value>> {
     keys.filter_map(|key| key.values().ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use protocol::meter::Quality;
+
+    #[test]
+    fn a_reading_replaces_every_column_of_a_backfilled_one_but_its_key_and_quality_last() {
+        let assigned = READINGS.on_duplicate.split(" = IF(").filter_map(|part| part.rsplit(", ").next());
+        let assigned: Vec<_> = assigned.take(rows::READING.len() - 3).collect();
+        let (last, others) = assigned.split_last().expect("columns");
+        assert_eq!((*last, Quality::BACKFILLED.0), ("quality", 4096));
+        let wanted: Vec<_> = rows::READING.iter().skip(3).filter(|column| **column != "quality").copied().collect();
+        assert_eq!(others, wanted);
+    }
 }

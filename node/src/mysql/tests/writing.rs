@@ -92,6 +92,29 @@ async fn what_a_meter_kept_takes_the_place_of_a_missed_mark_and_never_of_what_wa
     assert!(place.sql(MISSES).await.is_empty());
 }
 
+#[tokio::test]
+async fn what_was_polled_and_came_late_takes_the_place_of_what_the_meter_kept_as_a_whole() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = place.migrated().await;
+    for writer in place.writers().await {
+        database.use_writer(writer);
+        let kept = changed(reading(1, NINE, 10), |reading| {
+            (reading.quality, reading.shape, reading.valve, reading.raw) = (Quality::BACKFILLED.0, 5, 2, vec![1]);
+            (reading.meter_time, reading.identity) = (String::new(), String::new());
+        });
+        let kept = SpoolRecord { line: 9, epoch: 9, node: 9, at: NINE + 9_000_000, attempts: 9, origin: 1, ..kept };
+        database.write(std::slice::from_ref(&kept)).await.unwrap();
+        database.write(&[reading(1, NINE, 11)]).await.unwrap();
+        let replaced = place.sql("SELECT * FROM reading").await;
+        database.write(&[kept]).await.unwrap();
+        assert_eq!(place.sql("SELECT * FROM reading").await, replaced, "and not the other way round");
+        place.sql("DELETE FROM reading").await;
+        database.write(&[reading(1, NINE, 11)]).await.unwrap();
+        assert_eq!(place.sql("SELECT * FROM reading").await, replaced, "as if nothing had been there: {writer:?}");
+        place.sql("DELETE FROM reading").await;
+    }
+}
+
 async fn marks_and_readings(place: &Place, database: &mut Database) {
     database.write(&[miss(1, NINE, "no-answer"), miss(2, NINE, "no-answer")]).await.unwrap();
     database.write(&[reading(1, NINE, 10)]).await.unwrap();

@@ -40,13 +40,17 @@ async fn while_nothing_is_committed_no_more_is_pulled_than_the_limit_and_nothing
     until("the backlog is heard", async || backlog.records() == 6).await;
     assert!(batches.take_within(usize::MAX).is_none());
 
-    second.committed.send(()).unwrap();
+    let [(committed_first, place), (committed_second, _held)] =
+        [first, second].map(|Batch { committed, place, .. }| (committed, place));
+    committed_second.send(()).unwrap();
     outbox.append(&[reading(10, 0)]).await;
     until("the backlog is heard", async || backlog.records() == 7).await;
     assert!(batches.take_within(usize::MAX).is_none(), "a later commit acknowledges no earlier record");
 
-    first.committed.send(()).unwrap();
+    committed_first.send(()).unwrap();
     until("both are acknowledged", async || outbox.spool.pressure().records == 5).await;
+    assert!(batches.take_within(usize::MAX).is_none(), "both are in memory still");
+    drop(place);
     assert_eq!(meter(&batches.next().await.unwrap()), [2]);
     drop(batches);
     puller.await.unwrap();
