@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use protocol::api::admin::database_status::State as DatabaseState;
 use protocol::api::peer::SpoolRecord;
@@ -7,6 +8,7 @@ use raft_store::state::registry::{Endpoint, Line, LineSpec, Meter, Parity, Sched
 
 use super::site::{Leader, Outbox, assert_stored, config, until};
 use super::{NINE, reading};
+use crate::config::Mysql;
 use crate::mysql::CommandRow;
 use crate::mysql::testing::Place;
 
@@ -35,6 +37,32 @@ async fn what_every_node_accepted_is_in_the_database_and_forgotten_by_its_spool(
         shown += commits.recv().await.unwrap().len();
     }
     assert_eq!(shown, 600);
+    leader.stop().await;
+}
+
+#[tokio::test]
+async fn a_reading_that_comes_while_a_backlog_is_drained_does_not_wait_for_its_end() {
+    let Some(place) = Place::shared().await else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = Outbox::open(dir.path()).await;
+    let backlog: Vec<_> = (0..2_000).map(|n| reading(n, 0)).collect();
+    outbox.append(&backlog).await;
+    // A record a transaction: the backlog takes seconds.
+    let narrow = Mysql { batch_rows: 1, gather_rows: 1, pulls_ahead: 3, lane_records: 100, ..place.config() };
+    let soon = Mysql { fresh_every: Duration::from_millis(50), ..narrow };
+    let leader = Leader::start(&config(soon), &[&outbox]);
+    let mut commits = leader.board.commits();
+    commits.recv().await.unwrap();
+    let fresh = reading(9_999, 1);
+    outbox.append(std::slice::from_ref(&fresh)).await;
+    let mut before = 0;
+    while !commits.recv().await.unwrap().contains(&fresh) {
+        before += 1;
+    }
+    assert!(before < 1_000, "{before} of the backlog were written first");
+    assert!(outbox.spool.pressure().records > 1_000, "what is fresh is not forgotten before what is old");
+    outbox.until_empty().await;
+    assert_stored(&place, &[backlog, vec![fresh]].concat()).await;
     leader.stop().await;
 }
 
