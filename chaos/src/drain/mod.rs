@@ -83,7 +83,7 @@ pub async fn run(options: &Options, dir: &Path) -> Result<Report> {
         Some(url) => Server::named(url),
         None => Server::start(&dir.join("database"), options.pool_mib).await?,
     };
-    let mut tables = Tables::create(&server).await?;
+    let mut tables = Tables::create(&server.url).await?;
     let own = options.settings.join("\n");
     let settings = format!("\n[mysql]\nendpoints = [\"{}\"]\n{own}\n", tables.url());
     let cluster = Cluster::start_with(&options.hearth, dir, &vec![settings; NODES as usize]).await?;

@@ -12,8 +12,6 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, Opts, OptsBuilder, Row, Value, WhiteListFsHandler};
 use tokio::time::sleep;
 
-use super::server::Server;
-
 /// The database's name.
 pub const NAME: &str = "hearth_bench";
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -30,13 +28,13 @@ pub struct Tables {
 }
 
 impl Tables {
-    /// An empty database.
-    pub async fn create(server: &Server) -> Result<Self> {
-        let mut conn = Conn::new(Opts::from_url(&server.url)?).await.context("the database server")?;
+    /// An empty database on the server of this URL.
+    pub async fn create(server: &str) -> Result<Self> {
+        let mut conn = Conn::new(Opts::from_url(server)?).await.context("the database server")?;
         conn.query_drop(format!("DROP DATABASE IF EXISTS {NAME}")).await?;
         conn.query_drop(format!("CREATE DATABASE {NAME}")).await?;
         conn.query_drop(format!("USE {NAME}")).await?;
-        Ok(Self { url: format!("{}/{NAME}", server.url), conn })
+        Ok(Self { url: format!("{server}/{NAME}"), conn })
     }
 
     pub fn url(&self) -> &str {

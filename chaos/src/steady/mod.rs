@@ -87,7 +87,7 @@ impl Options {
 /// Measures in `dir`, which must be empty.
 pub async fn run(options: &Options, dir: &Path) -> Result<Report> {
     let server = Server::start(&dir.join("database"), options.pool_mib).await?;
-    let mut tables = Tables::create(&server).await?;
+    let mut tables = Tables::create(&server.url).await?;
     let own = format!("{}\n[mysql]\nendpoints = [\"{}\"]\n", options.plant.settings(), tables.url());
     let cluster = Cluster::start_with(&options.hearth, dir, &vec![own; NODES]).await?;
     tables.until_made(SET_UP_LIMIT).await?;

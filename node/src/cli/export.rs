@@ -29,7 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::client::Session;
 use super::failure::Failure;
 use super::format::count;
-use super::reading::{When, when};
+use super::when::{When, when};
 use progress::Progress;
 use sink::Job;
 use target::Target;

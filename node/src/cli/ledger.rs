@@ -11,7 +11,7 @@ use super::format::{count, moment};
 use super::json;
 use super::output::{Out, table};
 use super::pages;
-use super::reading::moment_ms;
+use super::when::moment_ms;
 
 /// What `hearth ledger --help` says beyond the options.
 pub const AFTER_HELP: &str = "\

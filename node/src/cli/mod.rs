@@ -38,6 +38,7 @@ mod status;
 mod testing;
 mod trace;
 mod unregistered;
+mod when;
 
 use std::process::ExitCode;
 

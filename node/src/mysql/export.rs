@@ -22,7 +22,8 @@ use std::sync::Arc;
 use protocol::meter::Quantity;
 
 use super::rows::Key;
-use super::session::{Flavour, Purpose, Session};
+use super::session::{Purpose, Session};
+use super::writer::Flavour;
 use super::{DatabaseError, Reader};
 use crate::config;
 use asked::Asked;

@@ -23,6 +23,7 @@ mod absences;
 mod accounts;
 mod classify;
 mod export;
+mod file;
 mod history;
 mod ledger;
 mod lock;

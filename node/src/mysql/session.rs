@@ -13,7 +13,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, Params, Row, Value};
 use tokio::time::timeout;
 
-use super::writer::Writer;
+use super::writer::{Flavour, Writer};
 use super::{DatabaseError, Fault, tls};
 use crate::config;
 
@@ -22,15 +22,6 @@ use crate::config;
 pub(super) enum Purpose {
     Write,
     Read,
-}
-
-/// Whose server it is: they differ in how a value that came is named.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flavour {
-    /// `VALUES(column)`
-    MariaDb,
-    /// `new.column`
-    MySql,
 }
 
 /// A connection.
@@ -219,6 +210,14 @@ impl Session {
 
     pub(super) fn fault(&self, text: impl Into<String>) -> Fault {
         Fault { endpoint: Arc::clone(&self.endpoint), code: 0, text: text.into() }
+    }
+
+    /// What `column` said is nothing that this release writes.
+    pub(super) fn unexpected(&self, column: &str) -> DatabaseError {
+        DatabaseError::Refused {
+            fault: self.fault(format!("column {column} is not as expected")),
+            remedy: "the tables are not as this release made them: see the migrations",
+        }
     }
 
     pub(super) async fn execute(&mut self, sql: &str) -> Result<(), DatabaseError> {

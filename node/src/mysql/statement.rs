@@ -7,9 +7,9 @@ use mysql_async::Value;
 
 use super::DatabaseError;
 use super::rows::RecordRow;
-use super::session::{Flavour, Session};
+use super::session::Session;
 use super::text::push_literal;
-use super::writer::Writer;
+use super::writer::{Flavour, Writer};
 
 /// Bytes of one command; more makes it no faster.
 const CHUNK_BYTES: usize = 4 << 20;

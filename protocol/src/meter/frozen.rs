@@ -5,8 +5,9 @@
 
 use serde::Deserialize;
 
+use super::civil::CivilTime;
+use super::quality::Quality;
 use super::quantity::{Measurement, Quantity};
-use super::reading::{CivilTime, Quality};
 
 /// The counters of one moment, as the meter kept them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,39 +54,4 @@ impl SetDay {
 impl Frozen {
     /// What of a meter's history means something without the rest of its moment: what it counts.
     pub const COUNTERS: [Quantity; 3] = [Quantity::Energy, Quantity::CoolingEnergy, Quantity::Volume];
-}
-
-impl CivilTime {
-    /// The midnight that ends its day, if the calendar has it.
-    pub fn day_end(&self) -> Option<Self> {
-        let Self { year, month, day, .. } = *self;
-        let midnight = |year, month, day| Self { year, month, day, hour: 0, minute: 0, second: 0 };
-        if !midnight(year, month, day).is_possible() {
-            return None;
-        }
-        let follows = [
-            midnight(year, month, day.saturating_add(1)),
-            midnight(year, month.saturating_add(1), 1),
-            midnight(year.checked_add(1)?, 1, 1),
-        ];
-        follows.into_iter().find(Self::is_possible)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_ends_where_the_calendar_begins_the_next() {
-        let end = |year, month, day| {
-            let time = CivilTime { year, month, day, hour: 23, minute: 59, second: 0 };
-            time.day_end().map(|end| end.to_string())
-        };
-        assert_eq!(end(2026, 10, 31).as_deref(), Some("2026-11-01T00:00:00"));
-        assert_eq!(end(2026, 12, 31).as_deref(), Some("2027-01-01T00:00:00"));
-        assert_eq!(end(2028, 2, 28).as_deref(), Some("2028-02-29T00:00:00"));
-        assert_eq!(end(2026, 2, 28).as_deref(), Some("2026-03-01T00:00:00"));
-        assert_eq!(end(2026, 2, 30), None);
-    }
 }

@@ -2,17 +2,20 @@
 //!
 //! ```text
 //!   id        NodeId LineId MeterId CommandId Epoch       quantity   Quantity Measurement
-//!   dialect   Dialect        address    Address           reading    Reading CivilTime ValveState Quality
-//!   word      WordError                                   action     Action      shape  Shape      frozen  Frozen
+//!   dialect   Dialect        address    Address           reading    Reading ValveState
+//!   word      WordError      civil      CivilTime         quality    Quality
+//!   action    Action         shape      Shape             frozen     Frozen Kept SetDay
 //! ```
 //!
 //! Promises: plain values, no I/O, no clock, no binary floating point. Refuses: knowing any wire format.
 
 mod action;
 mod address;
+mod civil;
 mod dialect;
 mod frozen;
 mod id;
+mod quality;
 mod quantity;
 mod reading;
 mod shape;
@@ -20,10 +23,12 @@ mod word;
 
 pub use action::Action;
 pub use address::Address;
+pub use civil::CivilTime;
 pub use dialect::Dialect;
 pub use frozen::{Frozen, Kept, SetDay};
 pub use id::{CommandId, Epoch, LineId, MeterId, NodeId};
+pub use quality::Quality;
 pub use quantity::{Measurement, Quantity};
-pub use reading::{CivilTime, Quality, Reading, ValveState};
+pub use reading::{Reading, ValveState};
 pub use shape::Shape;
 pub use word::WordError;

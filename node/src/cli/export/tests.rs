@@ -334,7 +334,7 @@ fn local_times_stand_beside_utc_through_the_change_of_clocks_and_say_their_zone(
 fn a_date_without_a_zone_begins_at_the_midnight_of_the_exports_zone() {
     let millis = |zone: &str, text: &str| {
         let zone = Zone::named(zone).expect("a zone");
-        zone.millis("--from", Some(crate::cli::reading::when(text).expect("a moment"))).expect("after 1970")
+        zone.millis("--from", Some(crate::cli::when::when(text).expect("a moment"))).expect("after 1970")
     };
     assert_eq!(millis("Asia/Shanghai", "2026-01-01"), 1_767_196_800_000);
     assert_eq!(millis("UTC", "2026-01-01"), 1_767_225_600_000);

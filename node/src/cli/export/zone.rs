@@ -10,7 +10,7 @@ use tonic::Response;
 
 use crate::cli::client::Session;
 use crate::cli::failure::Failure;
-use crate::cli::reading::When;
+use crate::cli::when::When;
 
 const UTC: &str = "UTC";
 

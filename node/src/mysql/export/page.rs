@@ -3,18 +3,16 @@
 //! Promises: the rows come in the order of the primary key, and the server finds them by it. Refuses: more than it was
 //! told to ask for.
 
-use std::sync::Arc;
-
 use mysql_async::prelude::FromValue;
 use mysql_async::{Params, Row, Value};
 use protocol::meter::Quantity;
 
 use super::ExportedRow;
 use super::spans::Span;
+use crate::mysql::DatabaseError;
 use crate::mysql::read::{METER_TIME, MILLIS};
 use crate::mysql::rows::{Key, QUANTITIES, moment};
 use crate::mysql::session::Session;
-use crate::mysql::{DatabaseError, Fault};
 
 /// What is asked for.
 #[derive(Debug)]
@@ -45,7 +43,7 @@ impl Page<'_> {
         );
         let rows = session.query(&sql, Params::Positional(values)).await?;
         let rows = rows.into_iter().map(|row| taken(row, is_missed));
-        rows.collect::<Result<_, _>>().map_err(|column| unexpected(session, &column))
+        rows.collect::<Result<_, _>>().map_err(|column| session.unexpected(&column))
     }
 
     fn condition(&self) -> Result<(String, Vec<Value>), String> {
@@ -122,12 +120,4 @@ fn taken(row: Row, is_missed: bool) -> Result<ExportedRow, String> {
     row.valve = cells.next::<Option<u8>>()?.unwrap_or_default();
     row.quality = Some(cells.next()?);
     Ok(row)
-}
-
-pub(super) fn unexpected(session: &Session, column: &str) -> DatabaseError {
-    let text = format!("column {column} of an export is not as expected");
-    DatabaseError::Refused {
-        fault: Fault { endpoint: Arc::from(session.endpoint()), code: 0, text },
-        remedy: "the tables are not as this release made them: see the migrations",
-    }
 }
