@@ -42,6 +42,8 @@ pub enum First {
 
 /// From this minute of the last hour before a settlement no month is named.
 const LAST_MINUTES: u8 = 55;
+/// Up to this minute of the first hour after it, either: a meter takes its time to put its total down.
+const FIRST_MINUTES: u8 = 5;
 
 impl Months {
     /// The month, 1 (D120) to 12, that holds the total of `wanted`, while the meter's clock shows `clock` and `day` is its
@@ -66,7 +68,12 @@ impl Months {
     /// The month whose settlement is the latest.
     fn latest(&self, clock: CivilTime, day: u8) -> Result<(u16, u8), String> {
         let this = (clock.year, clock.month);
-        let is_over = self.settled(this, day)? <= clock;
+        let settled = self.settled(this, day)?;
+        let is_over = settled <= clock;
+        let hour = CivilTime { minute: 0, second: 0, ..clock };
+        if hour == settled && clock.minute < FIRST_MINUTES {
+            return Err(format!("its month ended a moment before {clock}: its total may not be put down yet"));
+        }
         let next = self.settled(if is_over { after(this) } else { this }, day);
         let ends = clock.day_end().filter(|_| clock.hour == 23 && clock.minute >= LAST_MINUTES);
         if ends.is_some() && ends == next.ok() {

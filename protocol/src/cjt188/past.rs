@@ -216,6 +216,14 @@ impl Dialogue {
         let rules = Rules { layout: Some(seen.layout), slots: &[] };
         let frozen = Past::read_as(frame, rules).map_err(|fault| fault.to_string());
         match frozen.and_then(|past| frozen_at(self.wanted, &past.total, seen)) {
+            Ok(frozen)
+                if frozen
+                    .measurements
+                    .iter()
+                    .any(|m| seen.reading.value(m.quantity).is_some_and(|shown| m.value > shown)) =>
+            {
+                refused(format!("its total of {} is above what it shows: it is not of this meter's past", self.wanted))
+            }
             Ok(frozen) => {
                 let mut reading = seen.with(frame).reading;
                 reading.history = vec![frozen];

@@ -10,10 +10,11 @@
 //! looking into records.
 
 use protocol::api::peer::SpoolRecord;
-use tokio::sync::mpsc::error::SendError;
+use tokio::sync::mpsc::OwnedPermit;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
-use super::lanes::Lane;
+use super::lanes::{Lane, Over};
 
 /// Records of one pull on their way to the database.
 #[derive(Debug)]
@@ -24,6 +25,9 @@ pub(super) struct Batch {
     /// Given back when the records are not in memory any more.
     pub(super) place: OwnedSemaphorePermit,
 }
+
+/// Room for a batch that is sure.
+pub(super) type Room = OwnedPermit<Batch>;
 
 /// Where pullers hand over; clones share it.
 #[derive(Debug, Clone)]
@@ -38,7 +42,7 @@ pub(super) struct Taking {
     fresh: mpsc::Receiver<Batch>,
     backlog: mpsc::Receiver<Batch>,
     // One that did not fit beside the others.
-    held: Option<Batch>,
+    held: Option<(Lane, Batch)>,
 }
 
 /// Room for `batches` on each way.
@@ -48,36 +52,58 @@ pub(super) fn hand_over(batches: usize) -> (Giving, Taking) {
 }
 
 impl Giving {
-    /// Waits for room; fails where the writing loop is gone.
-    pub(super) async fn give(&self, lane: Lane, batch: Batch) -> Result<(), SendError<Batch>> {
+    /// Room for one, if there is some.
+    pub(super) fn room(&self, lane: Lane) -> Result<Option<Room>, Over> {
+        match self.way(lane).clone().try_reserve_owned() {
+            Ok(room) => Ok(Some(room)),
+            Err(TrySendError::Full(_)) => Ok(None),
+            Err(TrySendError::Closed(_)) => Err(Over),
+        }
+    }
+
+    /// Waits until there is room, or the writing loop is gone.
+    pub(super) async fn until_room(&self, lane: Lane) {
+        // Whoever waited looks whether it is gone.
+        let _ = self.way(lane).reserve().await;
+    }
+
+    const fn way(&self, lane: Lane) -> &mpsc::Sender<Batch> {
         match lane {
-            Lane::Fresh => self.fresh.send(batch).await,
-            Lane::Backlog => self.backlog.send(batch).await,
+            Lane::Fresh => &self.fresh,
+            Lane::Backlog => &self.backlog,
         }
     }
 }
 
 impl Taking {
     /// The next one; none where every puller is gone.
-    pub(super) async fn next(&mut self) -> Option<Batch> {
+    pub(super) async fn next(&mut self) -> Option<(Lane, Batch)> {
+        if let Ok(batch) = self.fresh.try_recv() {
+            return Some((Lane::Fresh, batch));
+        }
         if let Some(held) = self.held.take() {
             return Some(held);
         }
         tokio::select! {
             biased;
-            Some(batch) = self.fresh.recv() => Some(batch),
-            Some(batch) = self.backlog.recv() => Some(batch),
+            Some(batch) = self.fresh.recv() => Some((Lane::Fresh, batch)),
+            Some(batch) = self.backlog.recv() => Some((Lane::Backlog, batch)),
             else => None,
         }
     }
 
-    /// The next one that is there and has at most `most` records.
-    pub(super) fn take_within(&mut self, most: usize) -> Option<Batch> {
-        let next = self.held.take().or_else(|| self.fresh.try_recv().ok()).or_else(|| self.backlog.try_recv().ok())?;
+    /// The next one of `lane` that is there and has at most `most` records.
+    pub(super) fn take_within(&mut self, lane: Lane, most: usize) -> Option<Batch> {
+        let held = self.held.take_if(|(held, _)| *held == lane).map(|(_, batch)| batch);
+        let way = match lane {
+            Lane::Fresh => &mut self.fresh,
+            Lane::Backlog => &mut self.backlog,
+        };
+        let next = if self.held.is_some() { None } else { held.or_else(|| way.try_recv().ok()) }?;
         if next.records.len() <= most {
             return Some(next);
         }
-        self.held = Some(next);
+        self.held = Some((lane, next));
         None
     }
 

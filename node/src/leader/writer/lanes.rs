@@ -126,13 +126,15 @@ impl Lanes {
 
     /// When what is fresh has to be looked for beside a backlog; none where there is no backlog.
     pub(super) fn fresh_at(&self) -> Option<Instant> {
-        self.fence.as_ref().map(|fence| fence.asked + self.bounds.fresh_every)
+        let fence = self.fence.as_ref().filter(|fence| fence.under_way.len() < self.bounds.unacknowledged)?;
+        Some(fence.asked + self.bounds.fresh_every)
     }
 
     /// `ask` was answered at `now`.
     pub(super) fn got(&mut self, ask: Ask, got: Got, now: Instant) {
-        if got.spool != self.spool {
-            // Another spool answered, from its beginning.
+        let is_rolled_back = got.last > 0 && got.last.max(got.upto) < ask.after;
+        if got.spool != self.spool || is_rolled_back {
+            // Another spool answered, or an older copy of it, from its beginning.
             let fresh = Self { spool: got.spool, ..Self::new(self.bounds) };
             *self = fresh;
         }
@@ -145,7 +147,10 @@ impl Lanes {
                 fence.was_full = records >= ask.records as usize;
                 fence.ahead = fence.ahead.max(upto);
                 fence.under_way.extend(came);
-                fence.fold();
+                if last.saturating_sub(fence.ahead) > self.bounds.lane_records {
+                    // What was fresh is a backlog, too: what was pulled of it is pulled once more.
+                    *fence = Fence { is_turn_of_backlog: true, ..Fence::at(last, now) };
+                }
             }
             (fence, _) => {
                 fence.iter_mut().for_each(|fence| fence.is_turn_of_backlog = false);
@@ -165,27 +170,23 @@ impl Lanes {
             self.under_way.extend(under_way);
         }
         if self.fence.is_none() && last.saturating_sub(self.after) > self.bounds.lane_records {
-            self.fence = Some(Fence {
-                upto: last,
-                ahead: last,
-                under_way: VecDeque::new(),
-                asked: now,
-                is_turn_of_backlog: false,
-                was_full: false,
-            });
+            self.fence = Some(Fence::at(last, now));
         }
     }
 
     /// The last record before which all is committed: the spool may forget it. Nothing where none is new.
     pub(super) fn committed(&mut self) -> Result<Option<(u64, u64)>, Over> {
+        if let Some(fence) = &mut self.fence {
+            fence.fold();
+        }
         let mut upto = None;
         for pull in &mut self.under_way {
             if !pull.is_committed()? {
                 break;
             }
-            upto = Some((self.spool, pull.upto));
+            upto = upto.max(Some(pull.upto));
         }
-        Ok(upto)
+        Ok(upto.map(|upto| (self.spool, upto)))
     }
 
     /// The spool has forgotten everything up to `upto`, or is not that spool any more.
@@ -229,6 +230,11 @@ impl UnderWay {
 }
 
 impl Fence {
+    const fn at(upto: u64, now: Instant) -> Self {
+        let under_way = VecDeque::new();
+        Self { upto, ahead: upto, under_way, asked: now, is_turn_of_backlog: false, was_full: false }
+    }
+
     /// What is committed at its head is one.
     fn fold(&mut self) {
         let is_done = |pull: Option<&mut UnderWay>| pull.is_some_and(|pull| pull.is_committed() == Ok(true));

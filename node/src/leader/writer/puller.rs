@@ -22,7 +22,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tonic::{Code, Request, Status};
 
 use super::backlog::Backlog;
-use super::hand_over::{Batch, Giving};
+use super::hand_over::{Batch, Giving, Room};
 use super::lanes::{Ask, Bounds, Got, Lane, Lanes, Over};
 use crate::cluster::peers::Peer;
 use crate::config::Config;
@@ -63,6 +63,9 @@ impl Limits {
     }
 }
 
+/// Pulls of fresh readings beside a backlog that wait to be written.
+const FRESH_PULLS: usize = 2;
+
 pub(super) struct Puller {
     node: NodeId,
     client: SpoolClient<Peer>,
@@ -71,6 +74,8 @@ pub(super) struct Puller {
     backlog: Backlog,
     lanes: Lanes,
     places: Arc<Semaphore>,
+    // A backlog never takes the place of what is fresh.
+    fresh_places: Arc<Semaphore>,
 }
 
 /// Why a puller stops for a while, or for good.
@@ -96,7 +101,8 @@ impl Puller {
     pub(super) fn new(node: NodeId, peer: Peer, limits: Limits, out: Giving, backlog: Backlog) -> Self {
         let client = SpoolClient::new(peer).max_decoding_message_size(limits.message_bytes);
         let (lanes, places) = (Lanes::new(limits.lanes), Arc::new(Semaphore::new(limits.ahead)));
-        Self { node, client, limits, out, backlog, lanes, places }
+        let fresh_places = Arc::new(Semaphore::new(FRESH_PULLS));
+        Self { node, client, limits, out, backlog, lanes, places, fresh_places }
     }
 
     /// Pulls until the writing loop is gone.
@@ -124,14 +130,24 @@ impl Puller {
         if let Some((spool, upto)) = self.lanes.committed()? {
             self.acknowledge(spool, upto).await?;
         }
-        let Some(ask) = self.lanes.next(Instant::now()) else { return self.wait(false).await };
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else { return self.wait(true).await };
-        let came = self.pull(ask, place).await?;
-        if came || ask.lane == Lane::Fresh || self.lanes.is_idle() { Ok(()) } else { self.wait(false).await }
+        let Some(ask) = self.lanes.next(Instant::now()) else { return self.wait(None).await };
+        let Ok(place) = Arc::clone(self.places(ask.lane)).try_acquire_owned() else {
+            return self.wait(Some(ask.lane)).await;
+        };
+        let Some(room) = self.out.room(ask.lane)? else { return self.wait(Some(ask.lane)).await };
+        let came = self.pull(ask, place, room).await?;
+        if came || ask.lane == Lane::Fresh || self.lanes.is_idle() { Ok(()) } else { self.wait(None).await }
+    }
+
+    const fn places(&self, lane: Lane) -> &Arc<Semaphore> {
+        match lane {
+            Lane::Fresh => &self.fresh_places,
+            Lane::Backlog => &self.places,
+        }
     }
 
     /// Pulls and hands over; whether anything came.
-    async fn pull(&mut self, ask: Ask, place: OwnedSemaphorePermit) -> Result<bool, Pause> {
+    async fn pull(&mut self, ask: Ask, place: OwnedSemaphorePermit, room: Room) -> Result<bool, Pause> {
         let wait = if self.lanes.is_idle() { self.limits.wait } else { Duration::ZERO };
         let PullReply { spool, records, last, .. } = self.call(ask, wait).await?;
         let (upto, count) = (records.last().map_or(0, |record| record.sequence), records.len());
@@ -139,7 +155,7 @@ impl Puller {
         let (committed, commit) = oneshot::channel();
         let got = Got { spool, upto, records: count, last, commit: (count > 0).then_some(commit) };
         if count > 0 {
-            self.out.give(ask.lane, Batch { records, committed, place }).await.map_err(|_| Pause::Over)?;
+            room.send(Batch { records, committed, place });
         }
         self.lanes.got(ask, got, Instant::now());
         Ok(count > 0)
@@ -175,20 +191,26 @@ impl Puller {
         Ok(())
     }
 
-    /// Waits for what there is to do next: the oldest pull is committed, what is fresh is due, or there is a place in
-    /// memory where `is_place_wanted`.
-    async fn wait(&mut self, is_place_wanted: bool) -> Result<(), Pause> {
-        let fresh_at = self.lanes.fresh_at();
+    /// Waits for what there is to do next: the oldest pull is committed, what is fresh is due, or there is a place for a pull
+    /// of the lane that is `wanted`.
+    async fn wait(&mut self, wanted: Option<Lane>) -> Result<(), Pause> {
+        let fresh_at = self.lanes.fresh_at().filter(|_| wanted != Some(Lane::Fresh));
         let fresh = async {
             match fresh_at {
-                Some(at) if !is_place_wanted => sleep_until(at).await,
-                _ => std::future::pending().await,
+                Some(at) => sleep_until(at).await,
+                None => std::future::pending().await,
             }
         };
-        let places = Arc::clone(&self.places);
+        let (out, places) = (self.out.clone(), wanted.map(|lane| (lane, Arc::clone(self.places(lane)))));
+        let place = async {
+            let Some((lane, places)) = places else { return std::future::pending().await };
+            // Never closed; the permit is given back at once.
+            let _ = places.acquire().await;
+            out.until_room(lane).await;
+        };
         tokio::select! {
             committed = self.lanes.until_committed() => Ok(committed?),
-            _ = places.acquire(), if is_place_wanted => Ok(()),
+            () = place => Ok(()),
             () = fresh => Ok(()),
             () = sleep(self.limits.retry_max) => self.say_how_much_waits().await,
         }

@@ -75,7 +75,9 @@ pub(super) fn mark<'a>(records: &mut [SpoolRecord], last: impl Fn(u64) -> Option
     let mut newest: Option<(u64, Last)> = None;
     for record in order {
         let here = newest.as_ref().filter(|(meter, _)| *meter == record.meter).map(|(_, last)| last);
-        let known = last(record.meter).filter(|known| here.is_none_or(|here| here.slot < known.slot)).or(here);
+        // What is stored may be much newer than a backlog: its own neighbour says more.
+        let is_nearer = |known: &&Last| here.is_none_or(|here| here.slot < known.slot && known.slot <= record.slot);
+        let known = last(record.meter).filter(is_nearer).or(here);
         let marks = judge(known, record, rules);
         if let Some(Content::Reading(reading)) = &mut record.content {
             reading.quality = reading.quality & !JUDGED.0 | marks.0;

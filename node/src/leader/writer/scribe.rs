@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::backlog::Backlog;
 use super::hand_over::{Batch, Taking};
 use super::history::{HistoryError, Job};
+use super::lanes::Lane;
 use super::newest::Newest;
 use super::projector::Projector;
 use super::sanity;
@@ -110,7 +111,7 @@ impl Scribe {
         loop {
             tokio::select! {
                 batch = self.batches.next() => match batch {
-                    Some(batch) => self.pending = Some(self.gather(batch)),
+                    Some((lane, batch)) => self.pending = Some(self.gather(lane, batch)),
                     None => return Ok(()),
                 },
                 Some(job) = self.jobs.recv() => self.store(&mut database, job).await?,
@@ -125,12 +126,13 @@ impl Scribe {
         self.untold.since.is_some_and(|since| self.batches.is_empty() || since.elapsed() >= self.config.latest_every)
     }
 
-    /// `first`, and what else is there already and fits. A server takes many slots of one meter at once with less work
-    /// than one slot of many.
-    fn gather(&mut self, first: Batch) -> Pending {
+    /// `first`, and what else of its lane is there already and fits. A server takes many slots of one meter at once with less
+    /// work than one slot of many.
+    fn gather(&mut self, lane: Lane, first: Batch) -> Pending {
         let Batch { mut records, committed, place } = first;
         let (mut committed, mut places) = (vec![committed], vec![place]);
-        while let Some(batch) = self.batches.take_within(self.config.gather_rows.saturating_sub(records.len())) {
+        let most = self.config.gather_rows;
+        while let Some(batch) = self.batches.take_within(lane, most.saturating_sub(records.len())) {
             records.extend(batch.records);
             committed.push(batch.committed);
             places.push(batch.place);

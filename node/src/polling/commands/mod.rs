@@ -179,6 +179,11 @@ impl Desk {
         due.min_by_key(|(next, id, _)| (*next, *id)).map(|(_, id, job)| job.task(id))
     }
 
+    /// Whether the start of any is proposed.
+    pub(super) fn is_starting(&self) -> bool {
+        self.jobs.values().any(|job| matches!(job.stage, Stage::Starting))
+    }
+
     /// When there is something to do next.
     pub(super) fn next_at(&self) -> Option<Instant> {
         self.jobs.values().filter_map(Job::next_at).min()

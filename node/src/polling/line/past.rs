@@ -22,6 +22,7 @@ use crate::clock::wall_now;
 use crate::cluster::Missing;
 use crate::polling::backfill::Came;
 use crate::polling::dialogue::Ending;
+use crate::polling::schedule::Next;
 use crate::polling::transport::longest_answer;
 use crate::spool::Level;
 use crate::trace::Asker;
@@ -52,7 +53,9 @@ impl LineTask {
             return None;
         }
         let (moment, left) = (self.moment(&missing, now)?, self.until_next());
-        if left < self.takes(&missing) {
+        // Looking took its time, too, and a command whose start is proposed may begin any moment.
+        let is_due = matches!(self.schedule.next(wall_now()), Next::Poll(_)) || self.desk.is_starting();
+        if is_due || left < self.takes(&missing) {
             return None;
         }
         let left = left.min(self.shared.config.polling.exchange_limit);

@@ -141,6 +141,44 @@ fn another_spool_is_pulled_from_its_beginning() {
     assert_eq!(rig.lanes.committed(), Ok(Some((8, 2))));
 }
 
+#[test]
+fn what_was_fresh_and_became_a_backlog_lets_go_before_what_is_fresh_now() {
+    let mut rig = Rig::holding(100);
+    rig.pull();
+    rig.last = 200;
+    rig.now += BOUNDS.fresh_every;
+    assert_eq!(rig.pull(), Some((Lane::Fresh, vec![101, 102, 103, 104])));
+    rig.last = 201;
+    rig.pull();
+    rig.now += BOUNDS.fresh_every;
+    assert_eq!(rig.pull(), Some((Lane::Fresh, vec![201])), "and 101 to 200 are of the backlog");
+}
+
+#[test]
+fn an_older_copy_of_a_spool_is_pulled_from_its_beginning() {
+    let mut rig = Rig::holding(6);
+    rig.pull();
+    rig.pull();
+    rig.commit(0);
+    rig.commit(1);
+    rig.acknowledge();
+    (rig.last, rig.acknowledged) = (3, 0);
+    rig.pull();
+    assert_eq!(rig.pull(), Some((Lane::Backlog, vec![1, 2, 3])));
+}
+
+#[test]
+fn pulls_that_overlap_are_forgotten_up_to_the_furthest() {
+    let mut lanes = Lanes::new(BOUNDS);
+    for upto in [5, 3] {
+        let ask = lanes.cursor();
+        lanes.got(ask, Got { spool: 7, upto, records: 2, last: 5, commit: None }, Instant::now());
+    }
+    assert_eq!(lanes.committed(), Ok(Some((7, 5))));
+    lanes.forgotten(7, 5);
+    assert!(lanes.is_idle());
+}
+
 #[tokio::test]
 async fn a_writing_loop_that_is_gone_is_known() {
     let [mut one, mut other] = [Rig::holding(3), Rig::holding(3)];

@@ -10,6 +10,7 @@ use crate::config::{self, Config};
 use crate::leader::writer::backlog::Backlog;
 use crate::leader::writer::hand_over::{Batch, hand_over};
 use crate::leader::writer::history::{History, HistoryError};
+use crate::leader::writer::lanes::Lane;
 use crate::leader::writer::puller::{Limits, Puller};
 
 /// Settings under which every pull carries one record.
@@ -33,25 +34,25 @@ async fn while_nothing_is_committed_no_more_is_pulled_than_the_limit_and_nothing
     let puller = tokio::spawn(Puller::new(NodeId(1), peer, Limits::of(&one_by_one()), giving, backlog.clone()).run());
 
     let meter = |batch: &Batch| batch.records.iter().map(|record| record.meter).collect::<Vec<_>>();
-    let (first, second) = (batches.next().await.unwrap(), batches.next().await.unwrap());
+    let (first, second) = (batches.next().await.unwrap().1, batches.next().await.unwrap().1);
     assert_eq!((meter(&first), meter(&second)), (vec![0], vec![1]));
     // It goes on asking how much waits, and for nothing else.
     outbox.append(&[reading(9, 0)]).await;
     until("the backlog is heard", async || backlog.records() == 6).await;
-    assert!(batches.take_within(usize::MAX).is_none());
+    assert!(batches.take_within(Lane::Backlog, usize::MAX).is_none());
 
     let [(committed_first, place), (committed_second, _held)] =
         [first, second].map(|Batch { committed, place, .. }| (committed, place));
     committed_second.send(()).unwrap();
     outbox.append(&[reading(10, 0)]).await;
     until("the backlog is heard", async || backlog.records() == 7).await;
-    assert!(batches.take_within(usize::MAX).is_none(), "a later commit acknowledges no earlier record");
+    assert!(batches.take_within(Lane::Backlog, usize::MAX).is_none(), "a later commit acknowledges no earlier record");
 
     committed_first.send(()).unwrap();
     until("both are acknowledged", async || outbox.spool.pressure().records == 5).await;
-    assert!(batches.take_within(usize::MAX).is_none(), "both are in memory still");
+    assert!(batches.take_within(Lane::Backlog, usize::MAX).is_none(), "both are in memory still");
     drop(place);
-    assert_eq!(meter(&batches.next().await.unwrap()), [2]);
+    assert_eq!(meter(&batches.next().await.unwrap().1), [2]);
     drop(batches);
     puller.await.unwrap();
 }
