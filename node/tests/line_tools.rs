@@ -100,7 +100,7 @@ async fn a_polled_line_is_scanned_and_traced_and_misses_no_slot() {
         eventually("meters are read", || async { Some(slots(&nodes[0]).await).filter(|(read, _)| *read > 7) }).await;
     // Asked of the node that does not own the line.
     let at = nodes[1 - owner].address();
-    let (path, args) = (dir.path().join("trace"), ["line", "trace", "L1", "--for", "12s", "-o", "json", "--at", &at]);
+    let (path, args) = (dir.path().join("trace"), ["line", "trace", "L1", "--for", "5m", "-o", "json", "--at", &at]);
     let file = std::fs::File::create(&path).expect("a file can be made");
     let mut trace = hearth().args(args).stdout(file).spawn().expect("hearth starts");
     let output = run(&["scan", "L1", "--to", "40", "-o", "json", "--at", &at]);
@@ -113,8 +113,10 @@ async fn a_polled_line_is_scanned_and_traced_and_misses_no_slot() {
     let after = slots(&nodes[0]).await;
     assert!(after.0 > before.0 && after.1 == before.1, "read and missed: {before:?}, then {after:?}");
 
-    assert!(trace.wait().expect("it ends by itself").success());
+    // For as long as the scan took, however busy the machine is.
+    trace.kill().and_then(|()| trace.wait()).expect("it runs");
     let text = std::fs::read_to_string(&path).expect("text");
+    let text = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("one object a line")).collect();
     assert!(rows[0]["note"].as_str().is_some_and(|note| note.contains("owns the line")), "{}", rows[0]);
     let has = |kind: &str, text: &str| {
