@@ -106,17 +106,22 @@ impl Lanes {
 
     /// What to pull next; nothing while as much as may be is not acknowledged.
     pub(super) fn next(&self, now: Instant) -> Option<Ask> {
-        let Self { bounds, after, under_way, fence, .. } = self;
-        let is_room = |under_way: &VecDeque<UnderWay>| under_way.len() < bounds.unacknowledged;
-        let backlog = self.cursor();
-        let Some(fence) = fence else { return is_room(under_way).then_some(backlog) };
-        let is_turn = !(fence.is_turn_of_backlog && is_room(under_way));
-        if is_turn && is_room(&fence.under_way) && (fence.was_full || self.fresh_at().is_some_and(|at| at <= now)) {
-            return Some(Ask { lane: Lane::Fresh, after: fence.ahead, ..backlog });
-        }
-        let left = fence.upto.saturating_sub(*after);
-        let records = u32::try_from(left).unwrap_or(u32::MAX).min(bounds.records);
-        is_room(under_way).then_some(Ask { records, ..backlog })
+        let (fresh, backlog) = (self.fresh(now), self.backlog());
+        let is_turn_of_backlog = self.fence.as_ref().is_some_and(|fence| fence.is_turn_of_backlog);
+        if is_turn_of_backlog { backlog.or(fresh) } else { fresh.or(backlog) }
+    }
+
+    /// What is fresh, where there is a backlog and it is time to look.
+    pub(super) fn fresh(&self, now: Instant) -> Option<Ask> {
+        let (fence, at) = (self.fence.as_ref()?, self.fresh_at()?);
+        let ask = Ask { lane: Lane::Fresh, after: fence.ahead, ..self.cursor() };
+        (fence.was_full || at <= now).then_some(ask)
+    }
+
+    fn backlog(&self) -> Option<Ask> {
+        let left = self.fence.as_ref().map_or(u64::MAX, |fence| fence.upto.saturating_sub(self.after));
+        let records = u32::try_from(left).unwrap_or(u32::MAX).min(self.bounds.records);
+        (self.under_way.len() < self.bounds.unacknowledged).then_some(Ask { records, ..self.cursor() })
     }
 
     /// Where the older cursor stands.

@@ -130,13 +130,26 @@ impl Puller {
         if let Some((spool, upto)) = self.lanes.committed()? {
             self.acknowledge(spool, upto).await?;
         }
-        let Some(ask) = self.lanes.next(Instant::now()) else { return self.wait(None).await };
-        let Ok(place) = Arc::clone(self.places(ask.lane)).try_acquire_owned() else {
-            return self.wait(Some(ask.lane)).await;
-        };
-        let Some(room) = self.out.room(ask.lane)? else { return self.wait(Some(ask.lane)).await };
+        let now = Instant::now();
+        let Some(ask) = self.lanes.next(now) else { return self.wait(None).await };
+        // What is fresh has its turn where a backlog has no place.
+        let asks = [Some(ask), self.lanes.fresh(now)].into_iter().flatten();
+        let mut placed = None;
+        for ask in asks {
+            placed = self.place(ask.lane)?.map(|(place, room)| (ask, place, room));
+            if placed.is_some() {
+                break;
+            }
+        }
+        let Some((ask, place, room)) = placed else { return self.wait(Some(ask.lane)).await };
         let came = self.pull(ask, place, room).await?;
         if came || ask.lane == Lane::Fresh || self.lanes.is_idle() { Ok(()) } else { self.wait(None).await }
+    }
+
+    /// A place in memory and room in the hand-over, if there are both.
+    fn place(&self, lane: Lane) -> Result<Option<(OwnedSemaphorePermit, Room)>, Over> {
+        let place = Arc::clone(self.places(lane)).try_acquire_owned().ok();
+        Ok(place.zip(self.out.room(lane)?))
     }
 
     const fn places(&self, lane: Lane) -> &Arc<Semaphore> {
@@ -191,22 +204,20 @@ impl Puller {
         Ok(())
     }
 
-    /// Waits for what there is to do next: the oldest pull is committed, what is fresh is due, or there is a place for a pull
-    /// of the lane that is `wanted`.
+    /// Waits for what there is to do next: the oldest pull is committed, what is fresh is due and has a place, or there is a
+    /// place for a pull of the lane that is `wanted`.
     async fn wait(&mut self, wanted: Option<Lane>) -> Result<(), Pause> {
+        let (out, fresh_places) = (self.out.clone(), Arc::clone(&self.fresh_places));
+        let places = wanted.map(|lane| (lane, Arc::clone(self.places(lane))));
         let fresh_at = self.lanes.fresh_at().filter(|_| wanted != Some(Lane::Fresh));
         let fresh = async {
-            match fresh_at {
-                Some(at) => sleep_until(at).await,
-                None => std::future::pending().await,
-            }
+            let Some(at) = fresh_at else { return std::future::pending().await };
+            sleep_until(at).await;
+            until_place(&fresh_places, &out, Lane::Fresh).await;
         };
-        let (out, places) = (self.out.clone(), wanted.map(|lane| (lane, Arc::clone(self.places(lane)))));
         let place = async {
             let Some((lane, places)) = places else { return std::future::pending().await };
-            // Never closed; the permit is given back at once.
-            let _ = places.acquire().await;
-            out.until_room(lane).await;
+            until_place(&places, &out, lane).await;
         };
         tokio::select! {
             committed = self.lanes.until_committed() => Ok(committed?),
@@ -221,6 +232,12 @@ impl Puller {
         self.call(Ask { records: 0, ..self.lanes.cursor() }, Duration::ZERO).await?;
         Ok(())
     }
+}
+
+async fn until_place(places: &Semaphore, out: &Giving, lane: Lane) {
+    // Never closed; the permit is given back at once.
+    let _ = places.acquire().await;
+    out.until_room(lane).await;
 }
 
 async fn within<T>(
