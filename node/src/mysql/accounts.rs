@@ -1,6 +1,6 @@
 //! What the console asks the ledger: due slots by outcome, and who did not read.
 //!
-//! Promises: every answer comes within `ledger.statement_timeout`, on a connection of its own that writes nothing; every
+//! Promises: every statement of an answer ends within `ledger.statement_timeout`, on a connection of its own that writes nothing; every
 //! due slot is in exactly one count. Refuses: answering without a limit on rows.
 
 mod summary;

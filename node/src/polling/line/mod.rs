@@ -7,9 +7,8 @@
 //! ```
 //!
 //! Promises: a command goes between exchanges and before the next due poll; read-backs take turns with due polls; a scan
-//! has its turn where nothing else is due, and the meters' past where there is time for it besides; without a lease the line is silent and keeps its place; an exchange that runs is
-//! finished before the line ends.
-//! Refuses: deciding which lines are this node's.
+//! has its turn where nothing else is due, and the meters' past where there is time for it besides; without a lease the
+//! line is silent and keeps its place; an exchange that runs is finished before the line ends. Refuses: deciding which lines are this node's.
 
 mod past;
 mod survey;
