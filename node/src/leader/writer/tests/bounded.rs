@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use protocol::meter::NodeId;
@@ -53,6 +54,35 @@ async fn while_nothing_is_committed_no_more_is_pulled_than_the_limit_and_nothing
     assert!(batches.take_within(Lane::Backlog, usize::MAX).is_none(), "both are in memory still");
     drop(place);
     assert_eq!(meter(&batches.next().await.unwrap().1), [2]);
+    drop(batches);
+    puller.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_backlog_that_nothing_takes_costs_no_processor_while_fresh_readings_are_looked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = Outbox::open(dir.path()).await;
+    outbox.append(&(0..20).map(|n| reading(n, 0)).collect::<Vec<_>>()).await;
+    let peers = Peers::new(Caller::new("test", NodeId(1)), Duration::from_secs(1));
+    let peer = peers.channel(NodeId(1), &outbox.address).unwrap();
+    let one_by_one = (*one_by_one()).clone();
+    let mysql = config::Mysql { lane_records: 3, fresh_every: Duration::from_millis(5), ..one_by_one.mysql.clone() };
+    let limits = Limits::of(&Config { mysql, ..one_by_one });
+    let ((giving, batches), backlog) = (hand_over(100), Backlog::default());
+    let mut running = Box::pin(Puller::new(NodeId(1), peer, limits, giving, backlog.clone()).run());
+    let polls = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&polls);
+    let puller = tokio::spawn(std::future::poll_fn(move |context| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        running.as_mut().poll(context)
+    }));
+    // More than both lanes have places for.
+    for more in 1..=10 {
+        outbox.append(&[reading(100 + more, 0)]).await;
+        until("the backlog is heard", async || backlog.records() == 20 + more).await;
+    }
+    let polls = polls.load(Ordering::Relaxed);
+    assert!(polls < 2_000, "polled {polls} times");
     drop(batches);
     puller.await.unwrap();
 }
