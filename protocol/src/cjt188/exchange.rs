@@ -131,7 +131,7 @@ pub(super) fn valve(plain: &Plain) -> Option<ValveState> {
     Cursor::new(&plain.rest).array().and_then(|status| Status(status).valve())
 }
 
-const fn refused(text: String) -> Answer {
+pub(super) const fn refused(text: String) -> Answer {
     Answer::Refused(Refusal { code: 0, text })
 }
 

@@ -32,6 +32,8 @@ pub mod reply;
 pub mod service;
 pub mod slave;
 pub mod status;
+#[cfg(test)]
+mod testing;
 pub mod total;
 pub mod transaction;
 pub mod unit;

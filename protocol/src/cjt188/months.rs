@@ -10,7 +10,8 @@
 //! The totals carry no date, and makers differ in the rest: only a profile that says all of it has months.
 //!
 //! Promises: pure; a month is named only where profile, settlement day and the meter's clock leave one. Refuses: days that
-//! this month or one on the way does not have, and the last minutes of a month: its total may be put down between two answers.
+//! this month or one on the way does not have, and the minutes around a settlement: the total may be put down between two
+//! answers.
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -180,6 +181,19 @@ mod tests {
         assert!(LATEST.holding(midnight(11, 5), at(11, 4, 23, 59), 5).is_err());
         let ends = months(SetDay::Ends, First::Latest);
         assert!(ends.holding(midnight(11, 6), at(12, 5, 23, 59), 5).is_err());
+    }
+
+    #[test]
+    fn in_the_first_minutes_after_a_settlement_nothing_is_named() {
+        for minute in [0, 4] {
+            assert!(
+                LATEST.holding(midnight(11, 5), at(12, 5, 0, minute), 5).expect_err("just").contains("not be put down")
+            );
+        }
+        assert_eq!(LATEST.holding(midnight(12, 5), at(12, 5, 0, 5), 5), Ok(1));
+        let ends = months(SetDay::Ends, First::Latest);
+        assert!(ends.holding(midnight(11, 6), at(12, 6, 0, 4), 5).is_err());
+        assert_eq!(ends.holding(midnight(12, 6), at(12, 6, 0, 5), 5), Ok(1));
     }
 
     #[test]

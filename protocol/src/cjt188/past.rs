@@ -13,6 +13,7 @@
 use std::sync::Arc;
 
 use super::control;
+use super::exchange::refused;
 use super::frame::Frame;
 use super::identifier::{self, Order, di};
 use super::layout::Layout;
@@ -25,7 +26,7 @@ use super::total::Total;
 use super::transaction::{Heard, Request, Transaction, Turn};
 use crate::amount::Dimension;
 use crate::choice::Choice;
-use crate::dialogue::{Answer, LineFault, Reach, Refusal, Step, Timing};
+use crate::dialogue::{Answer, LineFault, Reach, Step, Timing};
 use crate::gather::Gathering;
 use crate::meter::{CivilTime, Frozen, Quantity, Reading};
 
@@ -216,14 +217,6 @@ impl Dialogue {
         let rules = Rules { layout: Some(seen.layout), slots: &[] };
         let frozen = Past::read_as(frame, rules).map_err(|fault| fault.to_string());
         match frozen.and_then(|past| frozen_at(self.wanted, &past.total, seen)) {
-            Ok(frozen)
-                if frozen
-                    .measurements
-                    .iter()
-                    .any(|m| seen.reading.value(m.quantity).is_some_and(|shown| m.value > shown)) =>
-            {
-                refused(format!("its total of {} is above what it shows: it is not of this meter's past", self.wanted))
-            }
             Ok(frozen) => {
                 let mut reading = seen.with(frame).reading;
                 reading.history = vec![frozen];
@@ -260,15 +253,14 @@ fn frozen_at(at: CivilTime, total: &Total, seen: &Seen) -> Result<Frozen, String
     if measurements.is_empty() {
         return Err(format!("the meter marks its total of {at} as invalid"));
     }
+    if measurements.iter().any(|kept| seen.reading.value(kept.quantity).is_some_and(|shown| kept.value > shown)) {
+        return Err(format!("its total of {at} is above what it shows: it is not of this meter's past"));
+    }
     Ok(Frozen { at, measurements, quality })
 }
 
 fn keeps_none(profile: &Profile) -> Answer {
     refused(format!("profile \"{}\" does not say how months are kept: add [months] to it", profile.name))
-}
-
-const fn refused(text: String) -> Answer {
-    Answer::Refused(Refusal { code: 0, text })
 }
 
 #[cfg(test)]

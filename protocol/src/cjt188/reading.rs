@@ -112,32 +112,17 @@ fn of_binary(binary: &Binary, field: HeatField, decimals: i32) -> Option<Option<
 
 #[cfg(test)]
 mod tests {
-    use super::super::digits::Shown;
     use super::super::profile::sample;
     use super::super::status::Status;
+    use super::super::testing::{self, shown};
     use super::super::unit::UnitCode;
     use super::*;
     use crate::meter::{CivilTime, Quantity};
 
     const CLOCK: CivilTime = CivilTime { year: 2026, month: 11, day: 12, hour: 13, minute: 14, second: 15 };
 
-    const fn shown(digits: u32, unit: UnitCode) -> Shown {
-        Shown { digits: Some(digits), unit }
-    }
-
     const fn heat() -> Heat {
-        Heat {
-            settled: shown(100, UnitCode::KWh),
-            energy: shown(300, UnitCode::KWh),
-            power: shown(0, UnitCode::KW),
-            flow: shown(0, UnitCode::M3PerHour),
-            volume: shown(0, UnitCode::M3),
-            supply_temp: Some(6514),
-            return_temp: Some(4115),
-            hours: Some(28),
-            clock: Some(CLOCK),
-            status: Status([0, 0]),
-        }
+        testing::heat(100, 300, CLOCK)
     }
 
     fn read(data: &Data, meter_type: u8, edit: impl FnOnce(&mut Profile)) -> Reading {

@@ -7,8 +7,9 @@ use super::super::heat::Heat;
 use super::super::profile::sample;
 use super::super::reply;
 use super::super::slave::{Counts, Slave};
+use super::super::testing::talk;
 use super::super::unit::UnitCode;
-use super::super::{body, frame::Scanner, layout::Layout};
+use super::super::{body, layout::Layout};
 use super::*;
 use crate::cjt188::digits::Shown;
 use crate::dialogue::Timing;
@@ -22,27 +23,10 @@ fn profile(extra: &str) -> Arc<Profile> {
 }
 
 /// The answer, and the requests.
-fn ask(profile: Arc<Profile>, repeats: u8, mut meter: impl FnMut(&Frame) -> Option<Frame>) -> (Answer, Vec<Frame>) {
+fn ask(profile: Arc<Profile>, repeats: u8, meter: impl FnMut(&Frame) -> Option<Frame>) -> (Answer, Vec<Frame>) {
     let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats };
     let target = Reach { address: Address::Cjt188(NUMBER), timing };
-    let mut dialogue = Dialogue::new(&target, &Choice::Named(profile), Action::ReadNow);
-    let (mut said, mut pending) = (Vec::new(), None);
-    loop {
-        match dialogue.poll() {
-            Step::Send(bytes) => {
-                let mut scanner = Scanner::new();
-                scanner.push(&bytes);
-                let request = scanner.next().expect("whole").expect("sound");
-                pending = meter(&request).map(|answer| answer.encode());
-                said.push(request);
-            }
-            Step::Await(_) => match pending.take() {
-                Some(bytes) => dialogue.handle_bytes(&bytes),
-                None => dialogue.handle_timeout(),
-            },
-            Step::Done(answer) => return (answer, said),
-        }
-    }
+    talk(&mut Dialogue::new(&target, &Choice::Named(profile), Action::ReadNow), meter)
 }
 
 fn reading(answer: Answer) -> Reading {

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use super::super::digits::Shown;
 use super::super::frame::Scanner;
-use super::super::heat::Heat;
 use super::super::profile::sample;
 use super::super::slave::{Counts, Slave};
-use super::super::status::Status;
+use super::super::testing::{heat, shown, talk};
 use super::super::unit::UnitCode;
 use super::*;
 use crate::meter::{Address, Quality};
@@ -21,26 +20,10 @@ fn settlement(month: u8, day: u8) -> CivilTime {
     CivilTime { month, day, hour: 0, minute: 0, second: 0, ..CLOCK }
 }
 
-const fn shown(digits: u32, unit: UnitCode) -> Shown {
-    Shown { digits: Some(digits), unit }
-}
-
 /// A heat meter that settles on the fifth: 3.00, 2.00 and 1.00 kWh at the last three.
 fn meter() -> Slave {
-    let heat = Heat {
-        settled: shown(300, UnitCode::KWh),
-        energy: shown(400, UnitCode::KWh),
-        power: shown(0, UnitCode::KW),
-        flow: shown(0, UnitCode::M3PerHour),
-        volume: shown(0, UnitCode::M3),
-        supply_temp: Some(6514),
-        return_temp: Some(4115),
-        hours: Some(28),
-        clock: Some(CLOCK),
-        status: Status([0, 0]),
-    };
     let months = [300, 200, 100].map(|digits| Total(shown(digits, UnitCode::KWh))).to_vec();
-    Slave { months, settlement_day: Some(5), ..Slave::new(NUMBER, 0x20, Counts::Heat(heat)) }
+    Slave { months, settlement_day: Some(5), ..Slave::new(NUMBER, 0x20, Counts::Heat(heat(300, 400, CLOCK))) }
 }
 
 /// How it ends, and what was asked.
@@ -49,24 +32,9 @@ fn ask(meter: &mut Slave, tables: &str, wanted: CivilTime) -> (Answer, Vec<u16>)
     let timing = Timing { baud: 2400, extra: Duration::ZERO, repeats: 1 };
     let target = Reach { address: Address::Cjt188(NUMBER), timing };
     let mut dialogue = Dialogue::new(&target, &Choice::Named(Arc::new(profile)), wanted);
-    let (mut asked, mut pending) = (Vec::new(), None);
-    loop {
-        match dialogue.poll() {
-            Step::Send(bytes) => {
-                let mut scanner = Scanner::new();
-                scanner.push(&bytes);
-                let request = scanner.next().expect("whole").expect("sound");
-                let lead = request.data.first_chunk().expect("an identifier");
-                asked.push(identifier::resolve(*lead).0);
-                pending = meter.answer(&request).map(|answer| answer.encode());
-            }
-            Step::Await(_) => match pending.take() {
-                Some(bytes) => dialogue.handle_bytes(&bytes),
-                None => dialogue.handle_timeout(),
-            },
-            Step::Done(answer) => return (answer, asked),
-        }
-    }
+    let (answer, said) = talk(&mut dialogue, |request| meter.answer(request));
+    let code = |request: &Frame| identifier::resolve(*request.data.first_chunk().expect("an identifier")).0;
+    (answer, said.iter().map(code).collect())
 }
 
 fn frames(raw: &[u8]) -> usize {
@@ -133,6 +101,15 @@ fn what_the_meter_refuses_or_marks_as_invalid_is_no_total() {
     }
     dateless.layout = Layout::B;
     assert!(words(ask(&mut dateless, MONTHS, settlement(11, 5)).0).contains("no date"));
+}
+
+#[test]
+fn a_total_above_what_the_meter_shows_is_not_of_its_past() {
+    let mut other = meter();
+    other.months = vec![Total(shown(401, UnitCode::KWh))];
+    assert!(words(ask(&mut other, MONTHS, settlement(11, 5)).0).contains("above what it shows"));
+    other.months = vec![Total(shown(400, UnitCode::KWh))];
+    assert!(matches!(ask(&mut other, MONTHS, settlement(11, 5)).0, Answer::Reading(_)));
 }
 
 #[test]
