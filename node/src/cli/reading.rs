@@ -1,6 +1,7 @@
 //! `hearth reading`: what meters said.
 //!
-//! Promises: times are taken and shown in UTC, but where an export names another zone. Refuses: rounding: JSON carries the exact integers and their unit.
+//! Promises: times are taken and shown in UTC, but where an export names another zone. Refuses: rounding: JSON carries the
+//! exact integers and their unit.
 
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};

@@ -93,6 +93,7 @@ impl Config {
             ("mysql.connections", self.mysql.connections),
             ("mysql.gather_rows", self.mysql.gather_rows),
             ("mysql.pulls_ahead", self.mysql.pulls_ahead),
+            ("mysql.fresh_pulls", self.mysql.fresh_pulls),
             ("mysql.pulls_unacknowledged", self.mysql.pulls_unacknowledged),
             ("mysql.lane_records", self.mysql.lane_records as usize),
             ("mysql.hand_over", self.mysql.hand_over),

@@ -58,6 +58,8 @@ settings!(
         gather_rows: usize = 120_000,
         /// Pulls of one node that wait to be written, at most.
         pulls_ahead: usize = 12,
+        /// Pulls of fresh readings of one node that wait to be written beside a backlog, at most; it has places of its own.
+        fresh_pulls: usize = 2,
         /// Pulls of one node that are written or wait to be, and that its spool still keeps, at most.
         pulls_unacknowledged: usize = 256,
         /// Pulls of all nodes between the pullers and the writing loop, at most: of fresh readings, and of a backlog.

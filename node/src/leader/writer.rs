@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   spool of node 1 --> puller --+
-//!   spool of node 2 --> puller --+--> bounded hand-over --> scribe --> one transaction --> database
+//!   spool of node 2 --> puller --+--> bounded hand-over --> scribe --> transactions -----> database
 //!   spool of node 3 --> puller --+                             |
 //!          ^              |                                    |  committed
 //!          +- acknowledge +<-----------------------------------+

@@ -8,15 +8,13 @@
 //! before days, the newest first. Refuses: meters that were not read since: who is silent cannot tell of the past either,
 //! and has the most marks; slots of an earlier duty; answering without a limit on rows.
 
-use std::sync::Arc;
-
 use mysql_async::{Params, Row};
-use tokio::sync::Mutex;
 
 use super::DatabaseError;
-use super::ledger::{as_expected, cell, millis};
+use super::asking::Asking;
+use super::ledger::{cell, millis};
 use super::rows::moment;
-use super::session::{Purpose, Session};
+use super::session::Session;
 use crate::config;
 
 /// A freeze that was missed.
@@ -33,16 +31,15 @@ pub struct MissedFreeze {
 /// A handle that asks; clones share one connection.
 #[derive(Debug, Clone)]
 pub struct Absences {
-    config: Arc<config::Mysql>,
+    asking: Asking,
     limit: u32,
-    session: Arc<Mutex<Option<Session>>>,
 }
 
 impl Absences {
     /// A handle that connects with its first question.
     pub fn new(config: &config::Mysql, settings: &config::Backfill) -> Self {
         let config = config::Mysql { statement_timeout: settings.statement_timeout, ..config.clone() };
-        Self { config: Arc::new(config), limit: settings.freezes_per_ask, session: Arc::default() }
+        Self { asking: Asking::new(config), limit: settings.freezes_per_ask }
     }
 
     /// The missed freezes of `meters` whose slot begins at `since` (Unix ms) or later, at most `backfill.freezes_per_ask`.
@@ -50,19 +47,12 @@ impl Absences {
         if meters.is_empty() {
             return Ok(Vec::new());
         }
-        // Held over the question, which bounds what one node asks of the database at once.
-        let mut held = self.session.lock().await;
-        let mut session = match held.take() {
-            Some(session) => session,
-            None => Session::open_any(&self.config, Purpose::Read).await?,
+        let question = async |session: &mut Session| {
+            let since = moment("since", since).map_err(|text| DatabaseError::Poison(session.fault(text)))?;
+            let rows = session.query(&question(meters, self.limit), Params::Positional(vec![since])).await?;
+            rows.iter().map(freeze).collect::<Option<_>>().ok_or_else(|| session.unexpected("table", "missed"))
         };
-        let since = moment("since", since).map_err(|text| DatabaseError::Poison(session.fault(text)))?;
-        let answer = session.query(&question(meters, self.limit), Params::Positional(vec![since])).await;
-        let wrong = as_expected(&session, "missed");
-        if !matches!(answer, Err(DatabaseError::Lost(_))) {
-            *held = Some(session);
-        }
-        answer?.iter().map(freeze).collect::<Option<_>>().ok_or(wrong)
+        self.asking.ask(question).await
     }
 }
 

@@ -1,19 +1,17 @@
 //! What the console asks the ledger: due slots by outcome, and who did not read.
 //!
-//! Promises: every statement of an answer ends within `ledger.statement_timeout`, on a connection of its own that writes nothing; every
-//! due slot is in exactly one count. Refuses: answering without a limit on rows.
+//! Promises: every statement of an answer ends within `ledger.statement_timeout`, on a connection of its own that writes
+//! nothing; every due slot is in exactly one count. Refuses: answering without a limit on rows.
 
 mod summary;
 
-use std::sync::Arc;
-
 use mysql_async::{Params, Row, Value};
-use tokio::sync::Mutex;
 
 use super::DatabaseError;
-use super::ledger::{as_expected, cell, millis};
+use super::asking::Asking;
+use super::ledger::{cell, millis};
 use super::rows::moment;
-use super::session::{Purpose, Session};
+use super::session::Session;
 use crate::config;
 
 /// What due slots may be grouped by.
@@ -99,8 +97,7 @@ pub struct UnreadRow {
 /// A handle that asks; clones share one connection.
 #[derive(Debug, Clone)]
 pub struct Accounts {
-    config: Arc<config::Mysql>,
-    session: Arc<Mutex<Option<Session>>>,
+    asking: Asking,
 }
 
 const FROM: &str = " FROM slot_ledger v LEFT JOIN meter m ON m.meter_id = v.meter_id \
@@ -111,7 +108,7 @@ impl Accounts {
     /// A handle that connects with its first question.
     pub fn new(config: &config::Mysql, settings: &config::Ledger) -> Self {
         let config = config::Mysql { statement_timeout: settings.statement_timeout, ..config.clone() };
-        Self { config: Arc::new(config), session: Arc::default() }
+        Self { asking: Asking::new(config) }
     }
 
     /// Meters with slots that were not read, by meter and reason, behind `after`, at most `limit`.
@@ -139,41 +136,43 @@ impl Accounts {
              LEFT JOIN reading_latest n ON n.meter_id = t.meter_id ORDER BY t.meter_id, t.why",
             only(span)
         );
-        let rows = self.ask(&sql, span, params).await?;
-        rows.1.iter().map(unread).collect::<Option<_>>().ok_or(rows.0)
+        self.ask(&sql, span, params, |rows| rows.iter().map(unread).collect()).await
     }
 
     /// Since when, and up to when, slots are accounted for, Unix ms; zeros where the ledger has not begun.
     pub async fn horizon(&self) -> Result<(u64, u64), DatabaseError> {
         let sql =
             format!("SELECT {}, {} FROM ledger_horizon WHERE id = 1 AND ? = 1", millis("begins"), millis("horizon"));
-        let rows = self.query(&sql, vec![1.into()]).await?;
         let pair = |row: &Row| Some((cell(row, 0)?, cell(row, 1)?));
-        rows.1.first().map_or(Ok((0, 0)), |row| pair(row).ok_or(rows.0))
+        self.query(&sql, vec![1.into()], |rows| rows.first().map_or(Some((0, 0)), pair)).await
     }
 
-    async fn ask(&self, sql: &str, span: &Span, more: Vec<Value>) -> Result<(DatabaseError, Vec<Row>), DatabaseError> {
+    async fn ask<T>(
+        &self,
+        sql: &str,
+        span: &Span,
+        more: Vec<Value>,
+        read: impl FnOnce(&[Row]) -> Option<T>,
+    ) -> Result<T, DatabaseError> {
         let at = |millis| moment("slot", millis).unwrap_or(Value::NULL);
         let mut params = vec![at(span.from), at(span.to)];
         params.extend(span.only.iter().map(|(_, name)| name.as_str().into()));
         params.extend(more);
-        self.query(sql, params).await
+        self.query(sql, params, read).await
     }
 
-    /// Rows, and what to say where they are not as expected.
-    async fn query(&self, sql: &str, params: Vec<Value>) -> Result<(DatabaseError, Vec<Row>), DatabaseError> {
-        // Held over the question, which bounds what one node asks of the database at once.
-        let mut held = self.session.lock().await;
-        let mut session = match held.take() {
-            Some(session) => session,
-            None => Session::open_any(&self.config, Purpose::Read).await?,
+    /// What `read` makes of the rows, unless they are not as expected.
+    async fn query<T>(
+        &self,
+        sql: &str,
+        params: Vec<Value>,
+        read: impl FnOnce(&[Row]) -> Option<T>,
+    ) -> Result<T, DatabaseError> {
+        let question = async |session: &mut Session| {
+            let rows = session.query(sql, Params::Positional(params)).await?;
+            read(&rows).ok_or_else(|| session.unexpected("table", "slot_ledger"))
         };
-        let answer = session.query(sql, Params::Positional(params)).await;
-        let wrong = as_expected(&session, "slot_ledger");
-        if !answer.as_ref().is_err_and(DatabaseError::ends_connection) {
-            *held = Some(session);
-        }
-        Ok((wrong, answer?))
+        self.asking.ask(question).await
     }
 }
 

@@ -18,10 +18,10 @@ mod sweep;
 use mysql_async::prelude::FromValue;
 use mysql_async::{Params, Row, Value};
 
+use super::DatabaseError;
 use super::rows::moment;
 use super::session::{Purpose, Session};
 use super::statement::Insert;
-use super::{DatabaseError, Fault};
 use crate::config;
 
 pub use sweep::Bounds;
@@ -300,14 +300,8 @@ impl Ledger {
     }
 
     fn wrong(&self, table: &str) -> DatabaseError {
-        as_expected(&self.session, table)
+        self.session.unexpected("table", table)
     }
-}
-
-/// What a table says is not what this release put there.
-pub(super) fn as_expected(session: &Session, table: &str) -> DatabaseError {
-    let fault: Fault = session.fault(format!("table {table} is not as expected"));
-    DatabaseError::Refused { fault, remedy: "the tables are not as this release made them: see the migrations" }
 }
 
 /// A column by its place.

@@ -3,7 +3,7 @@
 //! | server | the lock |
 //! |---|---|
 //! | one that takes all writes | `GET_LOCK`: it ends with its connection |
-//! | a Galera node | row 0 of `hearth_migration`: whose it is, until when. A lock is one server's own, rows are agreed on by all |
+//! | a Galera node | row 0 of `hearth_migration`: whose it is, until when. Rows are agreed on by all, a lock is one server's |
 //!
 //! Promises: two leaders, each connected to another server of a Galera cluster, never change tables at once: one view
 //! replaced through two servers at once can make all of them stand still. A holder that died keeps others waiting for

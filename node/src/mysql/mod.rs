@@ -3,6 +3,7 @@
 //! ```text
 //!   Database   the leader's writer: a few connections, one transaction each for a batch
 //!     session      a connection with its time limits     classify    what an error asks for
+//!     asking       one that only reads, shared
 //!     tls          encrypted, to a server that is it
 //!     migrate      tables as this release wants them     partitions  days made ahead
 //!     lock         one node at a time changes tables
@@ -21,6 +22,7 @@
 
 mod absences;
 mod accounts;
+mod asking;
 mod classify;
 mod export;
 mod file;

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use mysql_async::prelude::FromValue;
 use mysql_async::{Params, Row, Value};
 use protocol::meter::{Quality, Quantity};
-use tokio::sync::Mutex;
 
+use super::DatabaseError;
+use super::asking::Asking;
 use super::rows::moment;
-use super::session::{Purpose, Session};
-use super::{DatabaseError, Fault};
+use super::session::Session;
 use crate::config;
 
 /// Which readings.
@@ -67,8 +67,7 @@ pub struct ReadingRow {
 /// A handle that reads; clones share one connection.
 #[derive(Debug, Clone)]
 pub struct Reader {
-    config: Arc<config::Mysql>,
-    session: Arc<Mutex<Option<Session>>>,
+    asking: Asking,
 }
 
 pub(super) const MILLIS: &str = "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {column}) DIV 1000";
@@ -84,27 +83,17 @@ pub(super) const METER_TIME: &str =
 impl Reader {
     /// The settings it connects by.
     pub(super) fn settings(&self) -> Arc<config::Mysql> {
-        Arc::clone(&self.config)
+        Arc::clone(self.asking.config())
     }
 
     /// A reader that connects with its first question.
     pub fn new(config: config::Mysql) -> Self {
-        Self { config: Arc::new(config), session: Arc::default() }
+        Self { asking: Asking::new(config) }
     }
 
     /// Readings and missed slots, newest first.
     pub async fn list(&self, query: &ReadingQuery) -> Result<Vec<ReadingRow>, DatabaseError> {
-        // Held over both questions, which bounds what one node asks of the database at once.
-        let mut held = self.session.lock().await;
-        let mut session = match held.take() {
-            Some(session) => session,
-            None => Session::open_any(&self.config, Purpose::Read).await?,
-        };
-        let answer = list(&mut session, query).await;
-        if !answer.as_ref().is_err_and(DatabaseError::ends_connection) {
-            *held = Some(session);
-        }
-        answer
+        self.asking.ask(async |session| list(session, query).await).await
     }
 }
 
@@ -117,14 +106,7 @@ async fn list(session: &mut Session, query: &ReadingQuery) -> Result<Vec<Reading
         (Some(_), false) => Vec::new(),
         _ => ask(session, query, ["missed", "t.at", MISS, kept]).await?,
     };
-    let wrong = |column: &str| DatabaseError::Refused {
-        fault: Fault {
-            endpoint: Arc::from(session.endpoint()),
-            code: 0,
-            text: format!("column {column} is not as expected"),
-        },
-        remedy: "the tables are not as this release made them: see the migrations",
-    };
+    let wrong = |column: &str| session.unexpected("column", column);
     let readings = readings.iter().map(reading);
     let mut rows = readings.chain(misses.iter().map(miss)).collect::<Result<Vec<_>, _>>().map_err(wrong)?;
     rows.sort_by_key(|row| Reverse((row.slot, row.meter_id, row.kind)));

@@ -8,7 +8,8 @@
 //!
 //! Promises: a row is never deleted by itself; a day is dropped under the schema lock, and who waits for that lock gives
 //! way before the writer has waited long. `kept` in `keeper_progress` moves first, so that no rollup is made again from
-//! what is left of its day; and the day's slots leave the accounts first, so that none of them is unaccounted for. Refuses: dropping today, and guessing what a partition of another name holds.
+//! what is left of its day; and the day's slots leave the accounts first, so that none of them is unaccounted for.
+//! Refuses: dropping today, and guessing what a partition of another name holds.
 
 use std::time::Duration;
 

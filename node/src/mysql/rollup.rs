@@ -73,7 +73,7 @@ impl Database {
         let params = Params::Positional(vec![self.moment(begin)?, self.moment(end)?]);
         let mut samples = BTreeMap::<u64, Vec<_>>::new();
         for row in self.session.query(&ask, params).await? {
-            let (meter, sample) = day::Sample::of(row).map_err(|column| self.strange(column))?;
+            let (meter, sample) = day::Sample::of(row).map_err(|column| self.session.unexpected("column", column))?;
             samples.entry(meter).or_default().push(sample);
         }
         Ok(samples)
@@ -87,7 +87,7 @@ impl Database {
         let params = Params::Positional(vec![before.to_string().into(), next.to_string().into()]);
         let mut days = BTreeMap::<u64, Vec<_>>::new();
         for row in self.session.query(&ask, params).await? {
-            let (meter, day) = month::Day::of(row).map_err(|column| self.strange(column))?;
+            let (meter, day) = month::Day::of(row).map_err(|column| self.session.unexpected("column", column))?;
             days.entry(meter).or_default().push(day);
         }
         let rows = days.iter().filter_map(|(meter, days)| Some((*meter, month::row(*meter, chunk.day, days)?)));
@@ -167,13 +167,6 @@ impl Database {
         let kept = self.progress("kept").await?.map(|kept| kept.day);
         let first = first.map(|first| plant.day_of(UnixMillis(first)));
         Ok(first.map(|first| (kept.map_or(first, |kept| kept.max(first)), 0)))
-    }
-
-    fn strange(&self, column: &str) -> DatabaseError {
-        DatabaseError::Refused {
-            fault: self.session.fault(format!("column {column} is not as expected")),
-            remedy: "the tables are not as this release made them: see the migrations",
-        }
     }
 
     pub(super) fn moment(&self, millis: u64) -> Result<Value, DatabaseError> {

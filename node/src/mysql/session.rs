@@ -212,10 +212,10 @@ impl Session {
         Fault { endpoint: Arc::clone(&self.endpoint), code: 0, text: text.into() }
     }
 
-    /// What `column` said is nothing that this release writes.
-    pub(super) fn unexpected(&self, column: &str) -> DatabaseError {
+    /// What stands in the `table` or `column` of this name is nothing that this release writes.
+    pub(super) fn unexpected(&self, what: &str, name: &str) -> DatabaseError {
         DatabaseError::Refused {
-            fault: self.fault(format!("column {column} is not as expected")),
+            fault: self.fault(format!("{what} {name} is not as expected")),
             remedy: "the tables are not as this release made them: see the migrations",
         }
     }

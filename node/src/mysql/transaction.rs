@@ -1,20 +1,23 @@
 //! A part of a batch in one transaction of one connection.
 //!
 //! ```text
-//!   readings     those nothing can stand in the way of, by the fast way; the others: the first one of a slot stays
+//!   readings     those nothing can stand in the way of, by the fast way; the others: the first one of a slot stays, and
+//!                one that was read for it takes the place of one from the meter's history
 //!   marks        of slots that have a reading now: looked up by slot, removed by key
 //!   misses       the first mark of a slot stays, but for one a sweep made
 //!   marks        of these that have a reading: removed
 //! ```
 //!
-//! Promises: a reading of its slot takes the place of one from the meter's history; readings come before marks in every transaction, so that two writers cannot leave a mark beside a reading: who
+//! Promises: readings come before marks in every transaction, so that two writers cannot leave a mark beside a reading: who
 //! makes a mark waits for a reading of its slot that is under way, or keeps it waiting and is seen by it. Looking for
 //! answered marks costs what marks there are in the slots, takes no lock, and is the transaction's first look, so that it
 //! sees what was committed until then. Refuses: trying again.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use mysql_async::Value;
+use protocol::meter::Quality;
 
 use super::DatabaseError;
 use super::rows::{self, Key, RecordRow, civil_moment};
@@ -23,45 +26,9 @@ use super::statement::{Delete, Insert};
 use super::text::push_literal;
 use super::writer::Writer;
 
-/// What was read for its slot takes the place of what the meter's history said of it; else the first one stays. Assigned
-/// from left to right: `quality`, which is compared (bit 4096: backfilled), has to change last.
-macro_rules! read_over_backfilled {
-    ($($column:literal),+) => {
-        concat!(
-            $($column, " = IF(reading.quality & 4096 AND NOT {new:quality} & 4096, {new:", $column, "}, reading.", $column, "), "),+,
-            "quality = IF(reading.quality & 4096 AND NOT {new:quality} & 4096, {new:quality}, reading.quality)"
-        )
-    };
-}
-const READINGS: Insert = Insert {
-    table: "reading",
-    columns: rows::READING,
-    on_duplicate: read_over_backfilled!(
-        "read_at",
-        "node_id",
-        "line_id",
-        "epoch",
-        "energy_joule",
-        "cooling_energy_joule",
-        "volume_millilitre",
-        "power_milliwatt",
-        "flow_millilitre_per_hour",
-        "supply_milli_celsius",
-        "return_milli_celsius",
-        "difference_millikelvin",
-        "operating_seconds",
-        "on_seconds",
-        "error_flags",
-        "meter_time",
-        "valve",
-        "attempts",
-        "command_id",
-        "identity",
-        "raw",
-        "shape",
-        "extra"
-    ),
-};
+static READ_OVER_BACKFILLED: LazyLock<String> = LazyLock::new(read_over_backfilled);
+static READINGS: LazyLock<Insert> =
+    LazyLock::new(|| Insert { table: "reading", columns: rows::READING, on_duplicate: &READ_OVER_BACKFILLED });
 /// A sweep's mark (node 0) gives way to a node's own. Assigned from left to right: what is compared has to change last.
 const MARKS: Insert = Insert {
     table: "missed",
@@ -80,8 +47,21 @@ pub(super) const ANSWERED_BEFORE: Delete = Delete {
           AND r.kind = missed.kind)",
     ..ANSWERED
 };
+/// The first columns of `reading` are its key.
+const KEY_COLUMNS: usize = 3;
 /// Slots named in one question.
 const SLOTS_AT_ONCE: usize = 500;
+
+/// What was read for its slot takes the place of what the meter's history said of it; else the first one stays. Assigned
+/// from left to right: `quality`, which is compared, has to change last.
+fn read_over_backfilled() -> String {
+    let mark = Quality::BACKFILLED.0;
+    let others = rows::READING.iter().skip(KEY_COLUMNS).filter(|column| **column != "quality");
+    let assigned = others.chain(&["quality"]).map(|column| {
+        format!("{column} = IF(reading.quality & {mark} AND NOT {{new:quality}} & {mark}, {{new:{column}}}, reading.{column})")
+    });
+    assigned.collect::<Vec<_>>().join(", ")
+}
 
 impl Session {
     /// Commits `rows`, which are in the order of their key, all or none.
@@ -156,7 +136,6 @@ fn keys(keys: impl Iterator<Item = Key>) -> Vec<Vec<Value>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use protocol::meter::Quality;
 
     #[test]
     fn a_reading_replaces_every_column_of_a_backfilled_one_but_its_key_and_quality_last() {

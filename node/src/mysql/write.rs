@@ -1,11 +1,11 @@
 //! Records into the database, once each.
 //!
 //! ```text
-//!   records -> rows, sorted by key -> one part for each connection, no meter in two -> transactions of mysql.batch_rows:
-//!           transaction --- committed
-//!                   ^         +----------- a row was refused, or it was too much at once
-//!                   +-- halves <-+              v
-//!                                     a half of one row -> rejected
+//!   records, sorted by key -> one part for each connection, no meter in two -> rows of mysql.batch_rows at a time:
+//!                   rows -> transaction --- committed
+//!                             ^         +----------- a row was refused, or it was too much at once
+//!                             +-- halves <-+              v
+//!                                               a half of one row -> rejected
 //! ```
 //!
 //! Promises: writing again what was written changes nothing, whether or not its answer arrived; one bad row stops no

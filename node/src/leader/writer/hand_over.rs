@@ -6,8 +6,8 @@
 //!   puller of node 3 --+--> backlog  --+
 //! ```
 //!
-//! Promises: bounded; who hands over waits while there is no room; a fresh batch never waits behind a backlog. Refuses:
-//! looking into records.
+//! Promises: bounded; who pulls has room for it first; a fresh batch waits for the one that is being written, and for no other
+//! of a backlog. Refuses: looking into records.
 
 use protocol::api::peer::SpoolRecord;
 use tokio::sync::mpsc::OwnedPermit;

@@ -9,7 +9,8 @@
 //!
 //! A spool that holds more behind its cursor than `lane_records` gets a fence at its last record: what comes after it is
 //! fresh and pulled by a cursor of its own, at least every `fresh_every`; between two fresh pulls there is always one of
-//! the backlog. When the backlog has reached the fence, both are one again.
+//! the backlog, as long as it has a place. When the backlog has reached the fence, both are one again; when what is fresh
+//! has become a backlog itself, the fence moves to the last record.
 //!
 //! Promises: pure; every record is pulled by one of the cursors, in the order of each; an acknowledgement never passes a
 //! record that is not committed. Refuses: calls, clocks, records.

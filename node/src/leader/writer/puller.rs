@@ -6,9 +6,9 @@
 //!     +--------- a call failed: back off, same cursor ---------+
 //! ```
 //!
-//! Promises: never more than `mysql.pulls_ahead` pulls of a node in memory, and never more than `mysql.pulls_unacknowledged`
-//! that its spool still keeps; an acknowledgement never passes a record that is not committed. Refuses: choosing what to
-//! pull next: its lanes do.
+//! Promises: never more than `mysql.pulls_ahead` pulls of a node in memory, beside a backlog `mysql.fresh_pulls` more, and
+//! in each lane never more than `mysql.pulls_unacknowledged` that its spool still keeps; an acknowledgement never passes a
+//! record that is not committed. Refuses: choosing what to pull next: its lanes do.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +36,7 @@ pub(super) struct Limits {
     wait: Duration,
     call: Duration,
     ahead: usize,
+    fresh: usize,
     retry_min: Duration,
     pub(super) retry_max: Duration,
 }
@@ -57,14 +58,12 @@ impl Limits {
             wait: mysql.pull_wait,
             call: mysql.pull_timeout,
             ahead: mysql.pulls_ahead,
+            fresh: mysql.fresh_pulls,
             retry_min: mysql.retry_min,
             retry_max: mysql.retry_max,
         }
     }
 }
-
-/// Pulls of fresh readings beside a backlog that wait to be written.
-const FRESH_PULLS: usize = 2;
 
 pub(super) struct Puller {
     node: NodeId,
@@ -101,7 +100,7 @@ impl Puller {
     pub(super) fn new(node: NodeId, peer: Peer, limits: Limits, out: Giving, backlog: Backlog) -> Self {
         let client = SpoolClient::new(peer).max_decoding_message_size(limits.message_bytes);
         let (lanes, places) = (Lanes::new(limits.lanes), Arc::new(Semaphore::new(limits.ahead)));
-        let fresh_places = Arc::new(Semaphore::new(FRESH_PULLS));
+        let fresh_places = Arc::new(Semaphore::new(limits.fresh));
         Self { node, client, limits, out, backlog, lanes, places, fresh_places }
     }
 

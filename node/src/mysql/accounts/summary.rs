@@ -18,9 +18,9 @@ use mysql_async::{Params, Row, Value};
 
 use super::{Accounts, Counts, Group, Span};
 use crate::mysql::DatabaseError;
-use crate::mysql::ledger::{as_expected, cell};
+use crate::mysql::ledger::cell;
 use crate::mysql::rows::moment;
-use crate::mysql::session::{Purpose, Session};
+use crate::mysql::session::Session;
 
 /// Ends of slots: before the horizon, behind it, and not yet.
 const CLASSES: usize = 3;
@@ -70,17 +70,13 @@ type Sums = BTreeMap<Vec<String>, Sum>;
 impl Accounts {
     /// Due slots by outcome, one for each group of `by`, at most `limit`.
     pub async fn summary(&self, span: &Span, by: &[Group], limit: u32) -> Result<Vec<Counts>, DatabaseError> {
-        // Held over the questions, which bounds what one node asks of the database at once.
-        let mut held = self.session.lock().await;
-        let mut session = match held.take() {
-            Some(session) => session,
-            None => Session::open_any(&self.config, Purpose::Read).await?,
-        };
-        let mut sums = Sums::new();
-        session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await?;
-        let counted = count(&mut session, span, by, limit, &mut sums).await;
-        session.end_transaction(counted).await?;
-        *held = Some(session);
+        let counted = self.asking.ask(async |session| {
+            session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await?;
+            let mut sums = Sums::new();
+            let counted = count(session, span, by, limit, &mut sums).await;
+            session.end_transaction(counted).await.map(|()| sums)
+        });
+        let sums = counted.await?;
         let counts = sums.into_iter().map(|(names, sum)| sum.counts(names));
         let mut counts: Vec<_> = counts.filter(|counts| counts.due > 0).take(limit as usize).collect();
         if by.is_empty() && counts.is_empty() {
@@ -104,7 +100,7 @@ async fn count(
         let values = part.values.into_iter().chain(only).collect();
         let rows = session.query(&sql, Params::Positional(values)).await?;
         let added = rows.iter().try_for_each(|row| add(sums, by, row));
-        added.ok_or_else(|| as_expected(session, "slot_ledger"))?;
+        added.ok_or_else(|| session.unexpected("table", "slot_ledger"))?;
     }
     Ok(())
 }

@@ -43,7 +43,7 @@ impl Page<'_> {
         );
         let rows = session.query(&sql, Params::Positional(values)).await?;
         let rows = rows.into_iter().map(|row| taken(row, is_missed));
-        rows.collect::<Result<_, _>>().map_err(|column| session.unexpected(&column))
+        rows.collect::<Result<_, _>>().map_err(|column| session.unexpected("column", &column))
     }
 
     fn condition(&self) -> Result<(String, Vec<Value>), String> {

@@ -54,7 +54,7 @@ async fn partitions(session: &mut Session, table: &str) -> Result<Vec<Partition>
     let rows = session.query(ASK, Params::Positional(vec![table.into()])).await?;
     let partitions = rows.into_iter().map(mysql_async::from_row_opt::<(Option<u64>, Option<u64>)>);
     let partitions = partitions.map(|row| row.map(|(end, rows)| (end, rows.unwrap_or(0))));
-    partitions.collect::<Result<_, _>>().map_err(|_| session.unexpected("partition_description"))
+    partitions.collect::<Result<_, _>>().map_err(|_| session.unexpected("column", "partition_description"))
 }
 
 pub(super) fn cut(partitions: &[Partition], from: u64, to: Option<u64>) -> VecDeque<Span> {

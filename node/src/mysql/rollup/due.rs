@@ -117,7 +117,7 @@ impl Database {
         for row in rows {
             let row = mysql_async::from_row_opt::<(String, u64, u64)>(row).ok();
             let row = row.and_then(|(day, meter, mark)| Some((Date::from_str(&day).ok()?, meter, mark)));
-            let (day, meter, mark) = row.ok_or_else(|| self.strange("day"))?;
+            let (day, meter, mark) = row.ok_or_else(|| self.session.unexpected("column", "day"))?;
             let chunk = chunk.get_or_insert_with(|| Chunk { span, day, marks: BTreeMap::new() });
             if day == chunk.day {
                 chunk.marks.insert(meter, mark);
@@ -152,7 +152,7 @@ impl Database {
         let row = mysql_async::from_row_opt::<(String, u64, String)>(row).ok();
         let progress = row
             .and_then(|(day, after_meter, zone)| Some(Progress { day: Date::from_str(&day).ok()?, after_meter, zone }));
-        progress.ok_or_else(|| self.strange("day")).map(Some)
+        progress.ok_or_else(|| self.session.unexpected("column", "day")).map(Some)
     }
 
     pub(in crate::mysql) async fn set_progress(
