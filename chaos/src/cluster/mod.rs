@@ -174,7 +174,7 @@ fn meter_specs<'a>(config: &'a Config, line: &'a LineConfig) -> impl Iterator<It
 }
 
 /// An import that took every row.
-fn whole(reply: &ImportReply) -> Result<()> {
+pub fn whole(reply: &ImportReply) -> Result<()> {
     let refused = reply.errors.first().map(|error| format!("{}: {}", error.column, error.message));
     ensure!(refused.is_none(), "import refused: {refused:?}");
     Ok(())

@@ -12,9 +12,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use protocol::api::admin::{ImportLinesRequest, ImportMetersRequest, ImportReply, LineSpec, MeterSpec};
+use protocol::api::admin::{ImportLinesRequest, ImportMetersRequest, LineSpec, MeterSpec};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, whole};
 use crate::field::config::{Config, LineConfig, MAX_BAUD, Mix};
 use crate::field::physics::mix;
 
@@ -157,13 +157,6 @@ fn line_spec(line: &LineConfig, endpoint: &str) -> LineSpec {
         extra_answer_ms: EXTRA_ANSWER_MS,
         ..LineSpec::default()
     }
-}
-
-/// An import that took every row.
-fn whole(reply: &ImportReply) -> Result<()> {
-    let refused = reply.errors.first().map(|error| format!("{}: {}", error.column, error.message));
-    ensure!(refused.is_none(), "import refused: {refused:?}");
-    Ok(())
 }
 
 #[cfg(test)]

@@ -22,17 +22,33 @@ pub struct Missing {
     pub freeze: Freeze,
 }
 
+/// Why nobody knows what is missing.
+#[derive(Debug, thiserror::Error)]
+pub enum MissingError {
+    /// There is nobody to ask.
+    #[error(transparent)]
+    NoLeader(#[from] ProposeError),
+    /// The leader does not say.
+    #[error("the leader does not say which freezes of {meters} meters are missing: {why}")]
+    Untold {
+        /// How many it was asked about.
+        meters: usize,
+        /// In its own words, or that it says nothing.
+        why: String,
+    },
+}
+
 impl Cluster {
     /// The freezes of `meters` from `since` on that the database has no reading of, as the leader finds them there.
-    pub async fn missing(&self, meters: &[MeterId], since: UnixMillis) -> Result<Vec<Missing>, ProposeError> {
+    pub async fn missing(&self, meters: &[MeterId], since: UnixMillis) -> Result<Vec<Missing>, MissingError> {
         let limit = usize::try_from(self.config.raft.message_bytes.as_u64()).unwrap_or(usize::MAX);
         let mut client = HistoryClient::new(self.peer(self.leader()?)?).max_decoding_message_size(limit);
-        let meters = meters.iter().map(|meter| meter.0).collect();
-        let request = messages::MissingRequest { meters, since: since.0 };
+        let untold = |why| MissingError::Untold { meters: meters.len(), why };
+        let request = messages::MissingRequest { meters: meters.iter().map(|meter| meter.0).collect(), since: since.0 };
         let patience = self.config.backfill.statement_timeout + self.config.raft.propose_timeout;
         let answer = timeout(patience, client.missing(request)).await;
-        let answer = answer.map_err(|_| ProposeError::NoLeader(format!("no answer within {patience:?}")))?;
-        let reply = answer.map_err(|status| ProposeError::NoLeader(status.message().to_owned()))?.into_inner();
+        let answer = answer.map_err(|_| untold(format!("no answer within {patience:?}")))?;
+        let reply = answer.map_err(|status| untold(status.message().to_owned()))?.into_inner();
         Ok(reply.freezes.iter().filter_map(missing).collect())
     }
 }

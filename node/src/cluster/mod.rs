@@ -45,7 +45,7 @@ use board::Board;
 use consensus::{Consensus, Votes};
 use farewell::Farewell;
 use hearing::Hearing;
-pub use history::Missing;
+pub use history::{Missing, MissingError};
 use lease::Lease;
 use peers::{Peer, Peers};
 

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Promises: pure: moments are arguments; months before days, the newest first, each once for each word of the leader:
-//! whatever keeps a meter from telling may be over by then; bounded by what is lacked. Refuses: knowing whether the line has time.
+//! whatever keeps a meter from telling may be over by then; bounded by what is lacked. Refuses: knowing whether the line
+//! has time.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,10 +26,8 @@ use crate::config::Backfill;
 pub(in crate::polling) enum Came {
     /// To a value that is durable.
     Stored,
-    /// To none that can be used.
+    /// To none that can be used, or to no end: a line that fails at every such question is not asked for ever, either.
     Nothing,
-    /// The line failed under it: no word about the meter.
-    Setback,
 }
 
 /// What a line asks for of the past.
@@ -89,8 +88,7 @@ impl Chores {
         let tries = self.tried.entry(key(missing)).or_default();
         match came {
             Came::Stored => *tries = u32::MAX,
-            // A line that fails at every such question is not asked for ever, either.
-            Came::Nothing | Came::Setback => *tries = tries.saturating_add(1),
+            Came::Nothing => *tries = tries.saturating_add(1),
         }
         self.asked.insert(key(missing));
     }
@@ -159,17 +157,17 @@ mod tests {
     }
 
     #[test]
-    fn a_line_rests_from_history_by_its_share_and_is_not_failed_by_it_for_ever() {
+    fn a_line_rests_from_history_by_its_share_and_is_not_taken_by_it_for_ever() {
         let (mut chores, now) = (chores(&[NEW]), Instant::now());
         let told_again = |chores: &mut Chores| chores.set([NEW].as_slice().into());
-        chores.ended(&NEW, Came::Setback, Duration::from_secs(1), now);
+        chores.ended(&NEW, Came::Nothing, Duration::from_secs(1), now);
         assert_eq!(chores.next(now + Duration::from_secs(60), |_| true), None, "not before it is told again");
         told_again(&mut chores);
         assert_eq!(chores.next(now + Duration::from_millis(2_999), |_| true), None);
         assert_eq!(chores.next(now + Duration::from_secs(3), |_| true), Some(NEW));
-        chores.ended(&NEW, Came::Setback, Duration::ZERO, now);
+        chores.ended(&NEW, Came::Nothing, Duration::ZERO, now);
         told_again(&mut chores);
-        assert_eq!(chores.next(now, |_| true), None, "as often as one that tells nothing");
+        assert_eq!(chores.next(now, |_| true), None, "given up");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use raft_store::state::{State, UnixMillis};
 
 use super::wants::Wants;
 use crate::clock::wall_now;
-use crate::cluster::{Cluster, Missing, ProposeError};
+use crate::cluster::{Cluster, Missing, MissingError};
 use crate::config::Backfill;
 use crate::polling::schedule::millis;
 
@@ -48,7 +48,7 @@ impl Seeker {
         }
     }
 
-    async fn ask(&self) -> Result<BTreeMap<LineId, Vec<Missing>>, ProposeError> {
+    async fn ask(&self) -> Result<BTreeMap<LineId, Vec<Missing>>, MissingError> {
         let keepers = keepers(&self.cluster.applied().borrow().state, self.cluster.node(), &self.catalogue);
         let meters: Vec<MeterId> = keepers.keys().copied().collect();
         let since = UnixMillis(wall_now().0.saturating_sub(millis(self.settings.reach())));

@@ -8,7 +8,8 @@
 //!
 //! Promises: a command goes between exchanges and before the next due poll; read-backs take turns with due polls; a scan
 //! has its turn where nothing else is due, and the meters' past where there is time for it besides; without a lease the
-//! line is silent and keeps its place; an exchange that runs is finished before the line ends. Refuses: deciding which lines are this node's.
+//! line is silent and keeps its place; an exchange that runs is finished before the line ends. Refuses: deciding which
+//! lines are this node's.
 
 mod past;
 mod survey;
@@ -299,7 +300,8 @@ impl LineTask {
         let now = wall_now();
         let poll = match self.schedule.next(now) {
             Next::Wait(Some(UnixMillis(at))) => Duration::from_millis(at.saturating_sub(now.0)),
-            Next::Wait(None) | Next::Poll(_) => Duration::MAX,
+            Next::Wait(None) => Duration::MAX,
+            Next::Poll(_) => Duration::ZERO,
         };
         let desk = self.desk.next_at().map_or(Duration::MAX, |at| at.saturating_duration_since(Instant::now()));
         poll.min(desk)

@@ -22,7 +22,6 @@ use crate::clock::wall_now;
 use crate::cluster::Missing;
 use crate::polling::backfill::Came;
 use crate::polling::dialogue::Ending;
-use crate::polling::schedule::Next;
 use crate::polling::transport::longest_answer;
 use crate::spool::Level;
 use crate::trace::Asker;
@@ -53,9 +52,8 @@ impl LineTask {
             return None;
         }
         let (moment, left) = (self.moment(&missing, now)?, self.until_next());
-        // Looking took its time, too, and a command whose start is proposed may begin any moment.
-        let is_due = matches!(self.schedule.next(wall_now()), Next::Poll(_)) || self.desk.is_starting();
-        if is_due || left < self.takes(&missing) {
+        // A command whose start is proposed may begin any moment.
+        if self.desk.is_starting() || left < self.takes(&missing) {
             return None;
         }
         let left = left.min(self.shared.config.polling.exchange_limit);
@@ -93,11 +91,13 @@ impl LineTask {
                 if is_stored { Came::Stored } else { Came::Nothing }
             }
             Ending::Answered(Answer::Refused(refusal)) => {
-                tracing::debug!(meter = %missing.meter, slot = missing.slot.0, why = %refusal.text, "a meter tells nothing of a freeze");
+                let (meter, slot, why) = (missing.meter, missing.slot.0, refusal.text);
+                tracing::debug!(%meter, slot, why, "a meter tells nothing of a freeze");
                 Came::Nothing
             }
-            Ending::Answered(Answer::Lost(_) | Answer::Accepted { .. }) => Came::Nothing,
-            Ending::LineDown(_) | Ending::Denied(..) => Came::Setback,
+            Ending::Answered(Answer::Lost(_) | Answer::Accepted { .. }) | Ending::LineDown(_) | Ending::Denied(..) => {
+                Came::Nothing
+            }
         };
         self.chores.ended(&missing, came, begun.elapsed(), Instant::now());
     }
