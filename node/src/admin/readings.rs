@@ -16,13 +16,13 @@ use protocol::api::admin::readings_client::ReadingsClient;
 use protocol::api::admin::readings_server::Readings;
 use protocol::meter::{MeterId, NodeId, Quality};
 use raft_store::state::State;
-use tokio::sync::broadcast::error::RecvError;
 use tonic::{Request, Response, Status};
 
 use super::page::rows;
 use super::rules::{Rpc, authorize};
 use super::watching::{Feed, Watch};
 use super::{Admin, convert};
+use crate::cluster::Lost;
 use crate::cluster::peers::NODE_KEY;
 use crate::mysql::{DatabaseError, ReadingQuery};
 
@@ -120,18 +120,16 @@ fn leader_changed() -> Status {
 
 impl Admin {
     async fn feed_commits(self, feed: Arc<Feed<api::Reading>>, meter: Option<MeterId>) -> Result<(), Status> {
-        let mut commits = self.cluster.board().commits();
+        let mut commits = self.cluster.board().commits(meter);
         let mut leadership = self.cluster.leadership();
         loop {
-            let records = tokio::select! {
-                records = commits.recv() => records.map_err(fell_behind)?,
+            let record = tokio::select! {
+                record = commits.next() => record.map_err(fell_behind)?,
                 _ = leadership.wait_for(|leadership| !leadership.mine) => return Err(leader_changed()),
             };
-            let state = self.cluster.applied().borrow().state.clone();
-            for record in records.iter().filter(|record| meter.is_none_or(|meter| meter.0 == record.meter)) {
-                if feed.send(convert::committed(&state, record)).await.is_err() {
-                    return Ok(());
-                }
+            let reading = convert::committed(&self.cluster.applied().borrow().state, &record);
+            if feed.send(reading).await.is_err() {
+                return Ok(());
             }
         }
     }
@@ -153,13 +151,12 @@ impl Admin {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err takes")]
-fn fell_behind(error: RecvError) -> Status {
-    match error {
-        RecvError::Lagged(missed) => Status::resource_exhausted(format!(
-            "the watcher fell behind by {missed} batches (admin.watch_queue): watch again; what it missed can be listed"
+fn fell_behind(lost: Lost) -> Status {
+    match lost {
+        Lost::Behind(missed) => Status::resource_exhausted(format!(
+            "the watcher fell behind by {missed} readings (admin.watch_records): watch again; what it missed can be listed"
         )),
-        RecvError::Closed => super::lines::stopping(),
+        Lost::Over => super::lines::stopping(),
     }
 }
 
@@ -201,8 +198,8 @@ mod tests {
 
     #[test]
     fn a_watcher_that_fell_behind_is_told_how_far() {
-        let status = fell_behind(RecvError::Lagged(7));
+        let status = fell_behind(Lost::Behind(7));
         assert_eq!(status.code(), tonic::Code::ResourceExhausted);
-        assert!(status.message().contains("7 batches"));
+        assert!(status.message().contains("7 readings"));
     }
 }

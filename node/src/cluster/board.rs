@@ -8,15 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::api::admin::{DatabaseStatus, Event, LedgerStatus};
 use protocol::api::peer::SpoolRecord;
-use tokio::sync::broadcast;
+use protocol::meter::MeterId;
 
+use super::watchers::{Committed, Watchers};
 use crate::clock::wall_now;
 
 /// A handle to the board; clones share it.
 #[derive(Debug, Clone)]
 pub struct Board {
     notes: Arc<Mutex<Notes>>,
-    commits: broadcast::Sender<Arc<Vec<SpoolRecord>>>,
+    watchers: Arc<Watchers>,
 }
 
 #[derive(Debug)]
@@ -28,11 +29,11 @@ struct Notes {
 }
 
 impl Board {
-    /// An empty board that keeps `events` events and lets watchers lag by `watch_queue` commits.
-    pub fn new(events: usize, watch_queue: usize) -> Self {
+    /// An empty board that keeps `events` events and lets each watcher lag by `watch_records` of what is committed.
+    pub fn new(events: usize, watch_records: usize) -> Self {
         let (database, ledger) = (DatabaseStatus::default(), LedgerStatus::default());
         let notes = Notes { database, ledger, events: VecDeque::new(), keep: events };
-        Self { notes: Arc::new(Mutex::new(notes)), commits: broadcast::channel(watch_queue).0 }
+        Self { notes: Arc::new(Mutex::new(notes)), watchers: Arc::new(Watchers::new(watch_records)) }
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Notes) -> T) -> T {
@@ -75,13 +76,12 @@ impl Board {
     }
 
     /// These records are in the database now.
-    pub fn committed(&self, records: Arc<Vec<SpoolRecord>>) {
-        // Nobody watching is no error.
-        let _ = self.commits.send(records);
+    pub fn committed<'r>(&self, records: &(impl Iterator<Item = &'r SpoolRecord> + Clone)) {
+        self.watchers.tell(records);
     }
 
-    /// What is committed from now on.
-    pub fn commits(&self) -> broadcast::Receiver<Arc<Vec<SpoolRecord>>> {
-        self.commits.subscribe()
+    /// What is committed of `meter`, or of all, from now on.
+    pub fn commits(&self, meter: Option<MeterId>) -> Committed {
+        self.watchers.watch(meter)
     }
 }

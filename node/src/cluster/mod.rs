@@ -24,6 +24,7 @@ pub mod peers;
 pub mod quorum;
 pub mod raft_service;
 pub mod service;
+mod watchers;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -48,6 +49,7 @@ use hearing::Hearing;
 pub use history::{Missing, MissingError};
 use lease::Lease;
 use peers::{Peer, Peers};
+pub use watchers::Lost;
 
 /// Who leads, as this node knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -99,7 +101,7 @@ impl Cluster {
         leadership: watch::Receiver<Leadership>,
         peers: Peers,
     ) -> Self {
-        let board = Board::new(config.admin.events, config.admin.watch_queue);
+        let board = Board::new(config.admin.events, config.admin.watch_records);
         let (lease, hearing) = (Lease::default(), Hearing::default());
         let farewell = Farewell::default();
         Self { node, config, consensus, machine, leadership, lease, hearing, peers, board, farewell }

@@ -53,6 +53,8 @@ settings!(
         message_bytes: ByteSize = ByteSize::mib(16),
         /// Changes kept for a slow watcher before it is cut off.
         watch_queue: usize = 1_024,
+        /// Committed readings kept for a watcher that does not take them, before it is cut off.
+        watch_records: usize = 50_000,
         /// How long a full queue waits for its watcher before it is cut off.
         #[serde(with = "humantime_serde")]
         watch_patience: Duration = Duration::from_secs(5),

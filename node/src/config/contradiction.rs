@@ -105,6 +105,7 @@ impl Config {
             ("admin.overloaded_shown", self.admin.overloaded_shown),
             ("admin.policies", self.admin.policies),
             ("admin.watch_queue", self.admin.watch_queue),
+            ("admin.watch_records", self.admin.watch_records),
             ("admin.watchers", self.admin.watchers),
             ("admin.exports", self.admin.exports),
             ("admin.export_part_rows", self.admin.export_part_rows),

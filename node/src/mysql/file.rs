@@ -5,10 +5,10 @@
 use super::rows::RecordRow;
 use super::session::{Loaded, Session};
 use super::statement::Insert;
-use super::writer::Writer;
+use super::writer::Flavour;
 use super::{DatabaseError, text};
 
-/// Bytes of one packet of a file; more makes it no faster.
+/// Bytes of one packet of a file, at most; more makes it no faster.
 const PACKET_BYTES: usize = 256 << 10;
 /// Error numbers of a server that takes no file from its client.
 const NO_FILES: [u16; 3] = [1148, 3948, 4166];
@@ -21,22 +21,25 @@ impl Insert {
         if rows.is_empty() {
             return Ok(true);
         }
-        let loaded = session.load(&self.load_statement(), file(rows)).await;
+        let loaded = session.load(&self.load_statement(session.flavour()), file(rows, session.packet_bytes())).await;
         match loaded {
             Ok(loaded) => Ok(loaded == Loaded { records: rows.len() as u64, ..Loaded::default() }),
             Err(error) if NO_FILES.contains(&error.fault().code) => {
-                session.use_writer(Writer::Text);
+                session.use_writer(session.writer().without_files());
                 Err(DatabaseError::Retry(error.fault().clone()))
             }
             Err(error) => Err(error),
         }
     }
 
-    /// JSON has to come in a character set of its own; everything else is bytes.
-    fn load_statement(&self) -> String {
+    /// Everything is bytes; but of MySQL, JSON has to come in a character set of its own.
+    fn load_statement(&self, flavour: Flavour) -> String {
         let Self { table, columns, .. } = self;
-        let columns: Vec<_> = columns.iter().map(|name| if *name == "extra" { "@extra" } else { *name }).collect();
-        let columns = columns.join(", ");
+        let named = |name: &&'static str| match (flavour, *name) {
+            (Flavour::MySql, "extra") => "@extra",
+            (_, name) => name,
+        };
+        let columns = columns.iter().map(named).collect::<Vec<_>>().join(", ");
         let extra = if columns.ends_with("@extra") { " SET extra = CONVERT(@extra USING utf8mb4)" } else { "" };
         format!(
             "LOAD DATA LOCAL INFILE 'rows' REPLACE INTO TABLE {table} CHARACTER SET binary \
@@ -45,10 +48,11 @@ impl Insert {
     }
 }
 
-/// `rows` as packets of a file.
-fn file(rows: &[&RecordRow<'_>]) -> Vec<Vec<u8>> {
+/// `rows` as packets of a file, of which none is larger than `packet_bytes`; a row may begin in one and end in the next.
+fn file(rows: &[&RecordRow<'_>], packet_bytes: usize) -> Vec<Vec<u8>> {
+    let limit = packet_bytes.clamp(1, PACKET_BYTES);
     let mut packets = Vec::new();
-    let mut open = Vec::with_capacity(PACKET_BYTES);
+    let mut open = Vec::with_capacity(limit);
     for row in rows {
         row.each_cell(|cell| {
             text::push_field(&mut open, cell);
@@ -56,8 +60,9 @@ fn file(rows: &[&RecordRow<'_>]) -> Vec<Vec<u8>> {
         });
         open.pop();
         open.push(b'\n');
-        if open.len() >= PACKET_BYTES {
-            packets.push(std::mem::replace(&mut open, Vec::with_capacity(PACKET_BYTES)));
+        while open.len() >= limit {
+            let rest = open.split_off(limit);
+            packets.push(std::mem::replace(&mut open, rest));
         }
     }
     packets.push(open);

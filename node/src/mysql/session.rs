@@ -124,7 +124,7 @@ impl Session {
             Ok(Err(error)) => return Err(unreachable(DatabaseError::of(&endpoint, error))),
             Err(_) => return Err(DatabaseError::timed_out(&endpoint, limit)),
         };
-        let (flavour, writer, packet_bytes) = (Flavour::MySql, Writer::Text, 0);
+        let (flavour, writer, packet_bytes) = (Flavour::MySql, Writer::of(Flavour::MySql, false), 0);
         let statement_timeout = config.statement_timeout;
         let (conn, galera) = (Some(conn), false);
         let mut session = Self { conn, endpoint, flavour, galera, writer, packet_bytes, statement_timeout };

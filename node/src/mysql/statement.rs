@@ -9,7 +9,7 @@ use super::DatabaseError;
 use super::rows::RecordRow;
 use super::session::Session;
 use super::text::push_literal;
-use super::writer::{Flavour, Writer};
+use super::writer::{Flavour, Statement};
 
 /// Bytes of one command; more makes it no faster.
 const CHUNK_BYTES: usize = 4 << 20;
@@ -34,11 +34,11 @@ pub(super) struct Delete {
 
 impl Insert {
     pub(super) async fn put(&self, session: &mut Session, rows: Vec<Vec<Value>>) -> Result<(), DatabaseError> {
-        let (flavour, writer) = (session.flavour(), session.writer());
+        let (flavour, statement) = (session.flavour(), session.writer().statement);
         for chunk in chunks(rows, session.packet_bytes(), |row| row.iter().map(value_bytes).sum()) {
-            match writer {
-                Writer::Bulk => session.bulk(&self.bulk_statement(flavour), chunk).await?,
-                Writer::LoadData | Writer::Text => {
+            match statement {
+                Statement::Bulk => session.bulk(&self.bulk_statement(flavour), chunk).await?,
+                Statement::Text => {
                     let rows = text(&chunk);
                     let (head, tail) = (self.head(), self.tail(flavour));
                     session.execute(&format!("{head}{rows}{tail}")).await?;
@@ -50,14 +50,14 @@ impl Insert {
 
     /// The same, of rows of records.
     pub(super) async fn put_rows(&self, session: &mut Session, rows: &[&RecordRow<'_>]) -> Result<(), DatabaseError> {
-        let (flavour, writer) = (session.flavour(), session.writer());
+        let (flavour, statement) = (session.flavour(), session.writer().statement);
         for chunk in chunks(rows.to_vec(), session.packet_bytes(), |row| row.bytes()) {
-            match writer {
-                Writer::Bulk => {
+            match statement {
+                Statement::Bulk => {
                     let values = chunk.iter().map(|row| row.values()).collect();
                     session.bulk(&self.bulk_statement(flavour), values).await?;
                 }
-                Writer::LoadData | Writer::Text => {
+                Statement::Text => {
                     session.execute_bytes(self.text_statement(flavour, &chunk)).await?;
                 }
             }
@@ -110,13 +110,13 @@ impl Delete {
     pub(super) async fn take(&self, session: &mut Session, keys: Vec<Vec<Value>>) -> Result<(), DatabaseError> {
         let Self { table, and, .. } = self;
         for chunk in chunks(keys, session.packet_bytes(), |key| key.iter().map(value_bytes).sum()) {
-            match session.writer() {
-                Writer::Bulk => {
+            match session.writer().statement {
+                Statement::Bulk => {
                     let condition = self.key.iter().map(|column| format!("{table}.{column} = ?"));
                     let condition = condition.collect::<Vec<_>>().join(" AND ");
                     session.bulk(&format!("DELETE FROM {table} WHERE {condition}{and}"), chunk).await?;
                 }
-                Writer::LoadData | Writer::Text => {
+                Statement::Text => {
                     let columns = self.key.join(", ");
                     let sql = format!("DELETE FROM {table} WHERE ({columns}) IN ({}){and}", text(&chunk));
                     session.execute(&sql).await?;

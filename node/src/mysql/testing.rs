@@ -17,6 +17,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, Row};
 use tempfile::TempDir;
 
+use super::writer::Statement;
 use super::{Database, Writer};
 use crate::config;
 
@@ -99,10 +100,12 @@ impl Place {
 
     /// The ways rows can go to it.
     pub(crate) async fn writers(&self) -> Vec<Writer> {
-        let bulk = self.is_mariadb().await.then_some(Writer::Bulk);
-        let takes_files = self.sql("SELECT @@local_infile").await == ["1"];
-        let load = takes_files.then_some(Writer::LoadData);
-        bulk.into_iter().chain(load).chain([Writer::Text]).collect()
+        let bulk = self.is_mariadb().await.then_some(Statement::Bulk);
+        let files = (self.sql("SELECT @@local_infile").await == ["1"]).then_some(true);
+        let statements = bulk.into_iter().chain([Statement::Text]);
+        let ways = statements
+            .flat_map(|statement| files.into_iter().chain([false]).map(move |files| Writer { files, statement }));
+        ways.collect()
     }
 
     pub(crate) async fn is_mariadb(&self) -> bool {

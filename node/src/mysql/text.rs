@@ -8,8 +8,6 @@
 //! Promises: every byte comes out as it went in, whatever it is; nothing is allocated for a cell. Refuses: knowing any
 //! table.
 
-use std::io::Write as _;
-
 use jiff::civil::DateTime;
 
 use super::rows::Cell;
@@ -74,9 +72,8 @@ fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
     out.push(b'\'');
 }
 
-fn push_number(out: &mut Vec<u8>, number: impl std::fmt::Display) {
-    // Memory takes whatever is written.
-    let _ = write!(out, "{number}");
+fn push_number(out: &mut Vec<u8>, number: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// `2026-11-23 09:00:00.000`

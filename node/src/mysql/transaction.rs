@@ -24,7 +24,6 @@ use super::rows::{self, Key, RecordRow, civil_moment};
 use super::session::Session;
 use super::statement::{Delete, Insert};
 use super::text::push_literal;
-use super::writer::Writer;
 
 static READ_OVER_BACKFILLED: LazyLock<String> = LazyLock::new(read_over_backfilled);
 static READINGS: LazyLock<Insert> =
@@ -66,7 +65,7 @@ fn read_over_backfilled() -> String {
 impl Session {
     /// Commits `rows`, which are in the order of their key, all or none.
     pub(super) async fn commit(&mut self, rows: &[RecordRow<'_>]) -> Result<(), DatabaseError> {
-        if rows.is_empty() || (self.writer() == Writer::LoadData && self.try_commit(rows, true).await?) {
+        if rows.is_empty() || (self.writer().files && self.try_commit(rows, true).await?) {
             return Ok(());
         }
         self.try_commit(rows, false).await.map(drop)

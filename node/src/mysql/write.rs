@@ -51,7 +51,7 @@ impl Database {
     /// where it is wrong the batch takes longer.
     pub async fn write_knowing(
         &mut self,
-        records: &[SpoolRecord],
+        records: &[&SpoolRecord],
         is_fresh: impl Fn(&SpoolRecord) -> bool,
     ) -> Result<Written, DatabaseError> {
         let sorted = sort(records, is_fresh);
@@ -64,7 +64,7 @@ impl Database {
             self.reject(records, rejection).await?;
         }
         // After the readings: who pulled them is told only when both are in, and sends them again otherwise.
-        let is_reading = |record: &&SpoolRecord| matches!(record.content, Some(Content::Reading(_)));
+        let is_reading = |record: &&&SpoolRecord| matches!(record.content, Some(Content::Reading(_)));
         let readings = records.iter().filter(is_reading).map(|record| (record.meter, record.slot));
         self.mark_late(wall_now(), readings).await?;
         let rejected: Vec<_> = rejections.into_iter().map(|rejection| rejection.index).collect();
@@ -74,14 +74,14 @@ impl Database {
     /// The same, where nothing is known.
     #[cfg(test)]
     pub async fn write(&mut self, records: &[SpoolRecord]) -> Result<Written, DatabaseError> {
-        self.write_knowing(records, |_| true).await
+        self.write_knowing(&records.iter().collect::<Vec<_>>(), |_| true).await
     }
 
     pub(super) async fn end_transaction(&mut self, done: Result<(), DatabaseError>) -> Result<(), DatabaseError> {
         self.session.end_transaction(done).await
     }
 
-    async fn reject(&mut self, records: &[SpoolRecord], rejection: &Rejection) -> Result<(), DatabaseError> {
+    async fn reject(&mut self, records: &[&SpoolRecord], rejection: &Rejection) -> Result<(), DatabaseError> {
         let Some(record) = records.get(rejection.index) else { return Ok(()) };
         let bytes = record.encode_to_vec();
         let now = rows::moment("now", wall_now().0).unwrap_or(Value::NULL);
@@ -108,8 +108,8 @@ struct Sorted<'r> {
     fresh: bool,
 }
 
-fn sort(records: &[SpoolRecord], is_fresh: impl Fn(&SpoolRecord) -> bool) -> Vec<Sorted<'_>> {
-    let sorted = |(index, record)| Sorted { index, record, fresh: false };
+fn sort<'r>(records: &[&'r SpoolRecord], is_fresh: impl Fn(&SpoolRecord) -> bool) -> Vec<Sorted<'r>> {
+    let sorted = |(index, record): (usize, &&'r SpoolRecord)| Sorted { index, record, fresh: false };
     let mut sorted: Vec<_> = records.iter().enumerate().map(sorted).collect();
     let key = |record: &SpoolRecord| (record.meter, record.slot, record.kind);
     // By what was read, then by age; the place keeps equals in their order.

@@ -1,10 +1,10 @@
 //! How many rows go to a server at once: chosen by what the server is and allows.
 //!
-//! | writer | on | what is sent |
-//! |---|---|---|
-//! | bulk | MariaDB | one prepared upsert with all rows' values in one command |
-//! | load-data | MySQL with `local_infile` on | a file that is only in memory, `LOAD DATA LOCAL INFILE .. REPLACE` |
-//! | text | MySQL without it | one statement that has all rows in words |
+//! | writer | on | rows that can meet no other | all others |
+//! |---|---|---|---|
+//! | load-data | a server with `local_infile` on | a file that is only in memory, `LOAD DATA LOCAL INFILE .. REPLACE` | as below |
+//! | bulk | MariaDB | | one prepared upsert with all rows' values in one command |
+//! | text | MySQL | | one statement that has all rows in words |
 //!
 //! Promises: what a server is asked by is seen by people, by name. Refuses: being set by a person: the server knows.
 
@@ -19,11 +19,18 @@ pub(super) enum Flavour {
 
 /// The way rows go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Writer {
+pub struct Writer {
+    /// Rows that can meet no other go as a file in memory.
+    pub(super) files: bool,
+    /// How the others go.
+    pub(super) statement: Statement,
+}
+
+/// A statement of many rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Statement {
     /// One prepared command with many rows.
     Bulk,
-    /// A file in memory.
-    LoadData,
     /// One statement in words.
     Text,
 }
@@ -31,19 +38,24 @@ pub enum Writer {
 impl Writer {
     /// What a server of this flavour is best written by.
     pub(super) const fn of(flavour: Flavour, takes_files: bool) -> Self {
-        match (flavour, takes_files) {
-            (Flavour::MariaDb, _) => Self::Bulk,
-            (Flavour::MySql, true) => Self::LoadData,
-            (Flavour::MySql, false) => Self::Text,
-        }
+        let statement = match flavour {
+            Flavour::MariaDb => Statement::Bulk,
+            Flavour::MySql => Statement::Text,
+        };
+        Self { files: takes_files, statement }
     }
 
-    /// Its name for people: `bulk`, `load-data` or `text`.
+    /// The same, for a server that takes no files.
+    pub(super) const fn without_files(self) -> Self {
+        Self { files: false, ..self }
+    }
+
+    /// Its name for people: `load-data`, `bulk` or `text`.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Bulk => "bulk",
-            Self::LoadData => "load-data",
-            Self::Text => "text",
+        match (self.files, self.statement) {
+            (true, _) => "load-data",
+            (false, Statement::Bulk) => "bulk",
+            (false, Statement::Text) => "text",
         }
     }
 }

@@ -9,7 +9,7 @@
 //! Promises: what it says of a meter is what the tables said when it was asked, and every reading written here since; what
 //! was not told is kept, whatever is forgotten. Holds one entry for each meter that was heard of. Refuses: SQL.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use protocol::api::peer::SpoolRecord;
 use protocol::api::peer::spool_record::Content;
@@ -26,10 +26,14 @@ pub(super) struct Newest {
 }
 
 impl Newest {
-    /// The meters of `records` that nobody asked the tables about.
-    pub(super) fn unknown(&self, records: &[SpoolRecord]) -> Vec<u64> {
-        let unknown = records.iter().map(|record| record.meter).filter(|meter| !self.known.contains_key(meter));
-        unknown.collect::<HashSet<_>>().into_iter().collect()
+    /// Those of `meters` that nobody asked the tables about, each once.
+    pub(super) fn unknown(&self, meters: impl Iterator<Item = u64>) -> Vec<u64> {
+        let mut unknown: Vec<_> = meters.collect();
+        unknown.dedup();
+        unknown.retain(|meter| !self.known.contains_key(meter));
+        unknown.sort_unstable();
+        unknown.dedup();
+        unknown
     }
 
     /// The tables were asked about `asked`, and said `found`.
@@ -97,7 +101,7 @@ mod tests {
         let mut newest = Newest::default();
         let old = reading(1, 5);
         assert!(!newest.is_fresh(&old), "nobody asked the tables yet");
-        assert_eq!(newest.unknown(&[old.clone(), reading(1, 6)]), [1]);
+        assert_eq!(newest.unknown([1, 2, 1].into_iter()), [1, 2]);
         newest.learn(vec![1], Last::of(&old).map(|last| (1, last)).into_iter().collect());
         newest.written(&reading(1, 4));
         newest.written(&old);
@@ -113,7 +117,7 @@ mod tests {
         let mut newest = Newest::default();
         newest.written(&reading(1, 5));
         newest.forget();
-        assert_eq!((newest.untold().len(), newest.unknown(&[reading(1, 5)])), (1, vec![1]));
+        assert_eq!((newest.untold().len(), newest.unknown([1].into_iter())), (1, vec![1]));
         newest.told();
         assert!(newest.untold().is_empty());
     }

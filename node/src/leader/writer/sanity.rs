@@ -67,13 +67,11 @@ impl From<&config::Sanity> for Rules {
     }
 }
 
-/// Gives every reading of `records` its marks, those of one meter in the order of their slots; `last` is the newest reading of
-/// a meter that is stored.
-pub(super) fn mark<'a>(records: &mut [SpoolRecord], last: impl Fn(u64) -> Option<&'a Last>, rules: &Rules) {
-    let mut order: Vec<&mut SpoolRecord> = records.iter_mut().collect();
-    order.sort_by_key(|record| (record.meter, record.slot, record.kind, record.at));
+/// Gives every reading of `records`, which are in the order of their meters and slots, its marks; `last` is the newest reading
+/// of a meter that is stored.
+pub(super) fn mark<'a>(records: &mut [&mut SpoolRecord], last: impl Fn(u64) -> Option<&'a Last>, rules: &Rules) {
     let mut newest: Option<(u64, Last)> = None;
-    for record in order {
+    for record in records {
         let here = newest.as_ref().filter(|(meter, _)| *meter == record.meter).map(|(_, last)| last);
         // What is stored may be much newer than a backlog: its own neighbour says more.
         let is_nearer = |known: &&Last| here.is_none_or(|here| here.slot < known.slot && known.slot <= record.slot);

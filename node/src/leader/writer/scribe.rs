@@ -59,11 +59,33 @@ struct Untold {
     since: Option<Instant>,
 }
 
-/// Records that are written together, in the order of their key, and who waits for them.
+/// Records that are written together, and who waits for them.
+#[derive(Default)]
 struct Pending {
-    records: Vec<SpoolRecord>,
+    batches: Vec<Vec<SpoolRecord>>,
     committed: Vec<oneshot::Sender<()>>,
-    _places: Vec<OwnedSemaphorePermit>,
+    places: Vec<OwnedSemaphorePermit>,
+}
+
+impl Pending {
+    fn add(&mut self, Batch { records, committed, place }: Batch) {
+        self.batches.push(records);
+        self.committed.push(committed);
+        self.places.push(place);
+    }
+
+    fn count(&self) -> usize {
+        self.batches.iter().map(Vec::len).sum()
+    }
+
+    /// Its records by key, then by age. A server takes many slots of one meter at once with less work than one slot of many.
+    fn in_order(&mut self) -> Vec<&mut SpoolRecord> {
+        let records = self.batches.iter_mut().flatten();
+        let mut order: Vec<_> =
+            records.map(|record| ((record.meter, record.slot, record.kind, record.at), record)).collect();
+        order.sort_by_key(|(key, _)| *key);
+        order.into_iter().map(|(_, record)| record).collect()
+    }
 }
 
 impl Scribe {
@@ -126,45 +148,43 @@ impl Scribe {
         self.untold.since.is_some_and(|since| self.batches.is_empty() || since.elapsed() >= self.config.latest_every)
     }
 
-    /// `first`, and what else of its lane is there already and fits. A server takes many slots of one meter at once with less
-    /// work than one slot of many.
+    /// `first`, and what else of its lane is there already and fits.
     fn gather(&mut self, lane: Lane, first: Batch) -> Pending {
-        let Batch { mut records, committed, place } = first;
-        let (mut committed, mut places) = (vec![committed], vec![place]);
-        let most = self.config.gather_rows;
-        while let Some(batch) = self.batches.take_within(lane, most.saturating_sub(records.len())) {
-            records.extend(batch.records);
-            committed.push(batch.committed);
-            places.push(batch.place);
+        let mut pending = Pending::default();
+        let mut next = Some(first);
+        while let Some(batch) = next {
+            pending.add(batch);
+            next = self.batches.take_within(lane, self.config.gather_rows.saturating_sub(pending.count()));
         }
-        records.sort_by_key(|record| (record.meter, record.slot, record.kind, record.at));
-        Pending { records, committed, _places: places }
+        pending
     }
 
     async fn write_pending(&mut self, database: &mut Database) -> Result<(), DatabaseError> {
         if let Some(pending) = &mut self.pending {
-            let unknown = self.newest.unknown(&pending.records);
+            let mut records = pending.in_order();
+            let unknown = self.newest.unknown(records.iter().map(|record| record.meter));
             let found = database.last_readings(&unknown).await?;
             self.newest.learn(unknown, found);
-            sanity::mark(&mut pending.records, |meter| self.newest.last(meter), &self.rules);
+            sanity::mark(&mut records, |meter| self.newest.last(meter), &self.rules);
+            let records: Vec<&SpoolRecord> = records.into_iter().map(|record| &*record).collect();
             let patience = Patience::new(&self.config, &self.metrics);
-            let written = write(database, &pending.records, &self.newest, patience).await?;
-            if let Some(pending) = self.pending.take() {
-                self.publish(pending, &written);
-            }
+            let written = write(database, &records, &self.newest, patience).await?;
+            let rejected: HashSet<_> = written.rejected.iter().collect();
+            let stored = records.iter().enumerate().filter(|(place, _)| !rejected.contains(place));
+            let stored = stored.map(|(_, record)| *record);
+            self.newest.written_last_first(stored.clone().rev());
+            self.report.committed(&stored, &written);
+            self.publish(&written);
         }
         if self.is_latest_due() { self.tell_latest(database).await } else { Ok(()) }
     }
 
-    fn publish(&mut self, pending: Pending, written: &Written) {
+    fn publish(&mut self, written: &Written) {
         self.metrics.rows_written(written.rows);
         self.metrics.rows_rejected(written.rejected.len() as u64);
-        let rejected: HashSet<_> = written.rejected.iter().collect();
-        let stored = pending.records.iter().enumerate().rev().filter(|(place, _)| !rejected.contains(place));
-        self.newest.written_last_first(stored.map(|(_, record)| record));
-        self.untold.committed.extend(pending.committed);
+        let Pending { committed, .. } = self.pending.take().unwrap_or_default();
+        self.untold.committed.extend(committed);
         self.untold.since.get_or_insert_with(Instant::now);
-        self.report.committed(pending.records, written);
     }
 
     async fn tell_latest(&mut self, database: &mut Database) -> Result<(), DatabaseError> {
@@ -211,7 +231,7 @@ impl Scribe {
 /// Writes, again and again on the same connection where that may help.
 async fn write(
     database: &mut Database,
-    records: &[SpoolRecord],
+    records: &[&SpoolRecord],
     newest: &Newest,
     mut patience: Patience<'_>,
 ) -> Result<Written, DatabaseError> {

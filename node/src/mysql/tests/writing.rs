@@ -4,7 +4,7 @@ use protocol::meter::Quality;
 
 use super::{NINE, QUARTER, miss, reading};
 use crate::mysql::testing::Place;
-use crate::mysql::{Database, DatabaseError, Writer, Written};
+use crate::mysql::{Database, DatabaseError, Written};
 
 const READINGS: &str = "SELECT meter_id, slot, kind, energy_joule FROM reading ORDER BY 1, 2, 3";
 const MISSES: &str = "SELECT meter_id, slot, kind, reason FROM missed ORDER BY 1, 2, 3";
@@ -199,7 +199,7 @@ async fn the_first_row_of_a_slot_stays_also_where_the_writer_believes_that_there
         database.write(&[reading(meter, NINE, 10)]).await.unwrap();
         let batch = [reading(meter, NINE, 11), reading(meter, NINE + QUARTER, 12), reading(meter, NINE + QUARTER, 13)];
         for is_fresh in [true, false] {
-            assert_eq!(database.write_knowing(&batch, |_| is_fresh).await.unwrap(), all(3));
+            assert_eq!(database.write_knowing(&batch.each_ref(), |_| is_fresh).await.unwrap(), all(3));
             let sql = format!("SELECT energy_joule FROM reading WHERE meter_id = {meter} ORDER BY slot");
             assert_eq!(place.sql(&sql).await, ["10", "12"], "{}", writer.name());
         }
@@ -225,10 +225,10 @@ async fn a_mark_of_a_sweep_gives_way_to_a_node_s_own_and_no_other_mark_does() {
 }
 
 #[tokio::test]
-async fn a_server_that_takes_no_file_any_more_is_written_to_in_words() {
+async fn a_server_that_takes_no_file_any_more_is_written_to_by_statements() {
     let Some(place) = Place::settable().await else { return };
     let mut database = place.migrated().await;
-    database.use_writer(Writer::LoadData);
+    assert_eq!(database.writer().name(), "load-data");
     place.sql("SET GLOBAL local_infile = 0").await;
     let refused = database.write(&[reading(1, NINE, 10)]).await;
     assert!(matches!(refused, Err(DatabaseError::Retry(_))), "{refused:?}");

@@ -48,7 +48,7 @@ fn journey(records: &[SpoolRecord]) -> Vec<Quality> {
     let mut newest = BTreeMap::<u64, Last>::new();
     let judged = records.iter().cloned().map(|record| {
         let mut written = [record];
-        mark(&mut written, |meter| newest.get(&meter), &rules());
+        mark(&mut written.each_mut(), |meter| newest.get(&meter), &rules());
         let last = Last::of(&written[0]).unwrap();
         let quality = Quality(last.quality & JUDGED.0);
         if newest.get(&written[0].meter).is_none_or(|known| known.slot < last.slot) {
@@ -150,15 +150,15 @@ fn a_first_reading_and_a_missed_slot_are_in_no_doubt() {
 #[test]
 fn records_of_one_batch_are_judged_by_one_another_in_the_order_of_their_slots() {
     let other = |record: SpoolRecord| SpoolRecord { meter: 8, ..record };
-    let mut batch = [at(30, 99), other(at(15, 1)), at(15, 100), other(at(30, 2)), at(45, 99)];
+    let mut batch = [at(15, 100), at(30, 99), at(45, 99), other(at(15, 1)), other(at(30, 2))];
     let stored = Last::of(&at(0, 100)).unwrap();
-    mark(&mut batch, |meter| Some(&stored).filter(|_| meter == 7), &rules());
+    mark(&mut batch.each_mut(), |meter| Some(&stored).filter(|_| meter == 7), &rules());
     let marked =
         |batch: &[SpoolRecord]| -> Vec<u32> { batch.iter().map(|record| Last::of(record).unwrap().quality).collect() };
     let back = Quality::INDEX_BACK.0;
-    assert_eq!(marked(&batch), [back, 0, 0, 0, 0]);
+    assert_eq!(marked(&batch), [0, back, 0, 0, 0]);
     let first = marked(&batch);
-    mark(&mut batch, |meter| Some(&stored).filter(|_| meter == 7), &rules());
+    mark(&mut batch.each_mut(), |meter| Some(&stored).filter(|_| meter == 7), &rules());
     assert_eq!(marked(&batch), first, "written again on another connection");
 }
 

@@ -3,8 +3,6 @@
 //! Promises: the board shows every change of the database's state; going away and coming back are one event each, however
 //! often it is tried between. Refuses: deciding anything.
 
-use std::sync::Arc;
-
 use protocol::api::admin::DatabaseStatus;
 use protocol::api::admin::database_status::State;
 use protocol::api::peer::SpoolRecord;
@@ -51,7 +49,12 @@ impl Report {
         self.show(DatabaseStatus { state, endpoint, writer, error: String::new(), ..self.status.clone() });
     }
 
-    pub(super) fn committed(&mut self, records: Vec<SpoolRecord>, written: &Written) {
+    /// `stored` of a batch are in the tables.
+    pub(super) fn committed<'r>(
+        &mut self,
+        stored: &(impl Iterator<Item = &'r SpoolRecord> + Clone),
+        written: &Written,
+    ) {
         let set_aside = written.rejected.len();
         if set_aside > 0 {
             self.note(format!("{set_aside} records were set aside: see table rejected"));
@@ -62,8 +65,7 @@ impl Report {
             last_commit_at: wall_now().0,
             ..self.status.clone()
         });
-        let stored = records.into_iter().enumerate().filter(|(place, _)| !written.rejected.contains(place));
-        self.board.committed(Arc::new(stored.map(|(_, record)| record).collect()));
+        self.board.committed(stored);
     }
 
     pub(super) fn note(&self, text: String) {
