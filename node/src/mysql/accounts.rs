@@ -4,13 +4,14 @@
 //! nothing; every due slot is in exactly one count. Refuses: answering without a limit on rows.
 
 mod summary;
+mod tallied;
+mod unread;
 
-use mysql_async::{Params, Row, Value};
+use mysql_async::{Params, Row};
 
 use super::DatabaseError;
 use super::asking::Asking;
 use super::ledger::{cell, millis};
-use super::rows::moment;
 use super::session::Session;
 use crate::config;
 
@@ -100,10 +101,6 @@ pub struct Accounts {
     asking: Asking,
 }
 
-const FROM: &str = " FROM slot_ledger v LEFT JOIN meter m ON m.meter_id = v.meter_id \
-    LEFT JOIN line l ON l.line_id = v.line_id LEFT JOIN schedule c ON c.schedule_id = v.schedule_id \
-    WHERE v.slot >= ? AND v.slot < ?";
-
 impl Accounts {
     /// A handle that connects with its first question.
     pub fn new(config: &config::Mysql, settings: &config::Ledger) -> Self {
@@ -118,77 +115,36 @@ impl Accounts {
         after: Option<(u64, String)>,
         limit: u32,
     ) -> Result<Vec<UnreadRow>, DatabaseError> {
-        let why = "COALESCE(v.reason, v.outcome)";
-        let (behind, params) = match after {
-            None => (String::new(), Vec::new()),
-            Some((meter, reason)) => (
-                format!(" AND (v.meter_id > ? OR v.meter_id = ? AND {why} > ?)"),
-                vec![meter.into(), meter.into(), reason.into()],
-            ),
-        };
-        let (first, last, newest) = (millis("t.first"), millis("t.last"), millis("n.slot"));
-        let sql = format!(
-            "SELECT t.meter_id, t.meter, t.line, t.why, t.slots, {first}, {last}, COALESCE({newest}, 0) FROM (\
-             SELECT v.meter_id, COALESCE(MAX(m.name), '') AS meter, COALESCE(MAX(l.name), '') AS line, {why} AS why, \
-             COUNT(*) AS slots, MIN(v.slot) AS first, MAX(v.slot) AS last{FROM}{} \
-             AND v.outcome IN ('missed', 'waiting', 'unaccounted'){behind} \
-             GROUP BY v.meter_id, {why} ORDER BY v.meter_id, why LIMIT {limit}) t \
-             LEFT JOIN reading_latest n ON n.meter_id = t.meter_id ORDER BY t.meter_id, t.why",
-            only(span)
-        );
-        self.ask(&sql, span, params, |rows| rows.iter().map(unread).collect()).await
+        self.at_once(async |session| unread::ask(session, span, after, limit).await).await
     }
 
     /// Since when, and up to when, slots are accounted for, Unix ms; zeros where the ledger has not begun.
     pub async fn horizon(&self) -> Result<(u64, u64), DatabaseError> {
-        let sql =
-            format!("SELECT {}, {} FROM ledger_horizon WHERE id = 1 AND ? = 1", millis("begins"), millis("horizon"));
-        let pair = |row: &Row| Some((cell(row, 0)?, cell(row, 1)?));
-        self.query(&sql, vec![1.into()], |rows| rows.first().map_or(Some((0, 0)), pair)).await
-    }
-
-    async fn ask<T>(
-        &self,
-        sql: &str,
-        span: &Span,
-        more: Vec<Value>,
-        read: impl FnOnce(&[Row]) -> Option<T>,
-    ) -> Result<T, DatabaseError> {
-        let at = |millis| moment("slot", millis).unwrap_or(Value::NULL);
-        let mut params = vec![at(span.from), at(span.to)];
-        params.extend(span.only.iter().map(|(_, name)| name.as_str().into()));
-        params.extend(more);
-        self.query(sql, params, read).await
-    }
-
-    /// What `read` makes of the rows, unless they are not as expected.
-    async fn query<T>(
-        &self,
-        sql: &str,
-        params: Vec<Value>,
-        read: impl FnOnce(&[Row]) -> Option<T>,
-    ) -> Result<T, DatabaseError> {
+        let sql = format!("SELECT {}, {} FROM ledger_horizon WHERE id = 1", millis("begins"), millis("horizon"));
         let question = async |session: &mut Session| {
-            let rows = session.query(sql, Params::Positional(params)).await?;
-            read(&rows).ok_or_else(|| session.unexpected("table", "slot_ledger"))
+            let rows = session.query(&sql, Params::Empty).await?;
+            let pair = |row: &Row| Some((cell(row, 0)?, cell(row, 1)?));
+            let pair = rows.first().map_or(Some((0, 0)), pair);
+            pair.ok_or_else(|| session.unexpected("table", "ledger_horizon"))
         };
         self.asking.ask(question).await
+    }
+
+    /// What `question` finds, all of it as of one moment.
+    async fn at_once<T>(
+        &self,
+        question: impl AsyncFnOnce(&mut Session) -> Result<T, DatabaseError>,
+    ) -> Result<T, DatabaseError> {
+        let asked = async |session: &mut Session| {
+            session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await?;
+            let found = question(session).await;
+            let ended = session.end_transaction(found.as_ref().map(drop).map_err(Clone::clone)).await;
+            ended.and(found)
+        };
+        self.asking.ask(asked).await
     }
 }
 
 fn only(span: &Span) -> String {
     span.only.iter().map(|(group, _)| format!(" AND {} = ?", group.sql)).collect()
-}
-
-fn unread(row: &Row) -> Option<UnreadRow> {
-    Some(UnreadRow {
-        meter_id: cell(row, 0)?,
-        meter: cell(row, 1)?,
-        line: cell(row, 2)?,
-        reason: cell(row, 3)?,
-        slots: cell(row, 4)?,
-        first: cell(row, 5)?,
-        last: cell(row, 6)?,
-        last_read: cell(row, 7)?,
-    })
 }

@@ -25,6 +25,7 @@ pub(super) const MIGRATIONS: &[(u32, &str, &str)] = &[
     (5, "sanity", include_str!("../../../migrations/0005_sanity.sql")),
     (6, "ledger", include_str!("../../../migrations/0006_ledger.sql")),
     (7, "places", include_str!("../../../migrations/0007_places.sql")),
+    (8, "tallies", include_str!("../../../migrations/0008_tallies.sql")),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS hearth_migration (

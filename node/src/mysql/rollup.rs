@@ -4,6 +4,7 @@
 //!   writer: rows of a day that is over --+  same transaction
 //!                                        v
 //!   keeper: a day has ended ---------> rollup_due (day) --> reading_day --> rollup_due (month) --> reading_month
+//!           its slots are closed ----> rollup_due (tally) --> slot_tally
 //!                                        looked at, read, then: still the same mark? write and take the mark away
 //! ```
 //!
@@ -12,9 +13,10 @@
 //! value. A day whose readings retention has begun to drop stays as it is. Refuses: adding up differences.
 
 mod day;
-mod due;
+pub(super) mod due;
 mod month;
 mod plant;
+pub(super) mod tally;
 
 pub use plant::Plant;
 
@@ -37,9 +39,11 @@ impl Database {
     pub async fn roll_up(&mut self, plant: &Plant, now: UnixMillis) -> Result<bool, DatabaseError> {
         let days = self.roll_days(plant, now).await?;
         let months = self.roll_months(now).await?;
+        let counted = self.tally(plant, now).await?;
         // A day that has ended waits for what is marked: marks stay few even when years are made at once.
         let ended = days < self.config.rollup_meters && self.mark_ended(plant, now).await?;
-        Ok(days > 0 || months > 0 || ended)
+        let closed = counted < self.config.rollup_meters && self.mark_closed(plant, now).await?;
+        Ok(days > 0 || months > 0 || counted > 0 || ended || closed)
     }
 
     async fn roll_days(&mut self, plant: &Plant, now: UnixMillis) -> Result<usize, DatabaseError> {
@@ -133,15 +137,28 @@ impl Database {
         if UnixMillis(end) > now.before(self.config.rollup_grace) {
             return Ok(false);
         }
-        let limit = self.config.batch_rows;
         let ask = format!(
             "SELECT DISTINCT meter_id FROM reading WHERE slot >= ? AND slot < ? AND meter_id > ? \
-             ORDER BY meter_id LIMIT {limit}"
+             ORDER BY meter_id LIMIT {}",
+            self.config.batch_rows
         );
         let params = Params::Positional(vec![self.moment(begin)?, self.moment(end)?, after.into()]);
-        let rows = self.session.query(&ask, params).await?;
+        self.mark_some(Span::Day, "rolled", plant, day, (&ask, params), now).await
+    }
+
+    /// Marks the meters of `day` that a question finds, `mysql.batch_rows` at most, and puts down how far `duty` is; true.
+    async fn mark_some(
+        &mut self,
+        span: Span,
+        duty: &str,
+        plant: &Plant,
+        day: Date,
+        (ask, params): (&str, Params),
+        now: UnixMillis,
+    ) -> Result<bool, DatabaseError> {
+        let rows = self.session.query(ask, params).await?;
         let meters: Vec<u64> = rows.into_iter().filter_map(|row| row.get(0)).collect();
-        let full = meters.len() == limit;
+        let full = meters.len() == self.config.batch_rows;
         let progress = match meters.last() {
             Some(last) if full => (day, *last),
             _ => (day.saturating_add(1.day()), 0),
@@ -149,9 +166,9 @@ impl Database {
         self.session.execute("START TRANSACTION").await?;
         // Nothing of that day is under way any more: its marks need not lie.
         let settled = now.before(self.config.rollup_settle);
-        let mut done = self.mark(Span::Day, meters.into_iter().map(|meter| (day, meter)).collect(), settled).await;
+        let mut done = self.mark(span, meters.into_iter().map(|meter| (day, meter)).collect(), settled).await;
         if done.is_ok() {
-            done = self.set_progress("rolled", progress, plant.name()).await;
+            done = self.set_progress(duty, progress, plant.name()).await;
         }
         self.end_transaction(done).await.map(|()| true)
     }

@@ -18,6 +18,7 @@ use prost::Message;
 use protocol::api::peer::SpoolRecord;
 use protocol::api::peer::spool_record::Content;
 
+use super::rollup::due::late;
 use super::rows::{self, RecordRow};
 use super::session::Session;
 use super::{Database, DatabaseError};
@@ -54,6 +55,14 @@ impl Database {
         records: &[&SpoolRecord],
         is_fresh: impl Fn(&SpoolRecord) -> bool,
     ) -> Result<Written, DatabaseError> {
+        let now = wall_now();
+        let days = |only: fn(&SpoolRecord) -> bool| {
+            let slots = records.iter().filter(move |record| only(record)).map(|record| (record.meter, record.slot));
+            late(&self.plant, now, slots)
+        };
+        let (over, read) = (days(|_| true), days(|record| matches!(record.content, Some(Content::Reading(_)))));
+        // Between the two nobody takes a day for counted that is about to change.
+        self.mark_uncounted(over.iter().copied(), now).await?;
         let sorted = sort(records, is_fresh);
         let sessions = std::iter::once(&mut self.session).chain(&mut self.beside);
         let parts = parts(&sorted, self.config.connections);
@@ -64,9 +73,8 @@ impl Database {
             self.reject(records, rejection).await?;
         }
         // After the readings: who pulled them is told only when both are in, and sends them again otherwise.
-        let is_reading = |record: &&&SpoolRecord| matches!(record.content, Some(Content::Reading(_)));
-        let readings = records.iter().filter(is_reading).map(|record| (record.meter, record.slot));
-        self.mark_late(wall_now(), readings).await?;
+        self.mark_late(read, now).await?;
+        self.mark_uncounted(over.into_iter(), now).await?;
         let rejected: Vec<_> = rejections.into_iter().map(|rejection| rejection.index).collect();
         Ok(Written { rows: records.len().saturating_sub(rejected.len()) as u64, rejected })
     }

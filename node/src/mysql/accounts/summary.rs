@@ -3,8 +3,9 @@
 //! ```text
 //!   whole   duties that cover the span: as many slots as the schedule has   due + n
 //!   partly  duties that begin or end within it, slot by slot                due + 1
-//!   read    readings of the span as they lie, meter by meter                on time, late, backfilled
-//!   missed  marks of the span that no reading stands beside                 missed
+//!   counted days gone by, as they were counted                              on time, late, backfilled, missed
+//!   read    readings of other days as they lie, meter by meter              on time, late, backfilled
+//!   missed  marks of other days that no reading stands beside               missed
 //!           what is due and neither read nor missed                         open, waiting, unaccounted: by its end
 //! ```
 //!
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 
 use mysql_async::{Params, Row, Value};
 
+use super::tallied::{Run, Tallied};
 use super::{Accounts, Counts, Group, Span};
 use crate::mysql::DatabaseError;
 use crate::mysql::ledger::cell;
@@ -70,13 +72,7 @@ type Sums = BTreeMap<Vec<String>, Sum>;
 impl Accounts {
     /// Due slots by outcome, one for each group of `by`, at most `limit`.
     pub async fn summary(&self, span: &Span, by: &[Group], limit: u32) -> Result<Vec<Counts>, DatabaseError> {
-        let counted = self.asking.ask(async |session| {
-            session.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY").await?;
-            let mut sums = Sums::new();
-            let counted = count(session, span, by, limit, &mut sums).await;
-            session.end_transaction(counted).await.map(|()| sums)
-        });
-        let sums = counted.await?;
+        let sums = self.at_once(async |session| count(session, span, by, limit).await).await?;
         let counts = sums.into_iter().map(|(names, sum)| sum.counts(names));
         let mut counts: Vec<_> = counts.filter(|counts| counts.due > 0).take(limit as usize).collect();
         if by.is_empty() && counts.is_empty() {
@@ -86,23 +82,31 @@ impl Accounts {
     }
 }
 
-async fn count(
-    session: &mut Session,
-    span: &Span,
-    by: &[Group],
-    limit: u32,
-    sums: &mut Sums,
-) -> Result<(), DatabaseError> {
-    let Some(moments) = moments(session, span).await? else { return Ok(()) };
-    for part in [whole(&moments), partly(&moments), read(&moments), missed(&moments)] {
+async fn count(session: &mut Session, span: &Span, by: &[Group], limit: u32) -> Result<Sums, DatabaseError> {
+    let mut sums = Sums::new();
+    let Some(moments) = moments(session, span).await? else { return Ok(sums) };
+    let asked = (span.from, span.to);
+    let is_by_time = |group: &Group| matches!(group.name, "hour" | "day");
+    let only = span.only.iter().map(|(group, _)| group);
+    let tallied = match by.iter().chain(only).any(is_by_time) {
+        true => Tallied::none(asked),
+        false => Tallied::of(session, asked).await?,
+    };
+    let mut parts = vec![whole(&moments, by), partly(&moments)];
+    parts.extend(tallied.runs.iter().map(|run| counted(&moments.within(run.from, run.to), run)));
+    for (from, to) in tallied.gaps {
+        let moments = moments.within(from, to);
+        parts.extend([read(&moments), missed(&moments)]);
+    }
+    for part in parts {
         let sql = part.sql(span, by, limit);
         let only = span.only.iter().map(|(_, name)| name.as_str().into());
         let values = part.values.into_iter().chain(only).collect();
         let rows = session.query(&sql, Params::Positional(values)).await?;
-        let added = rows.iter().try_for_each(|row| add(sums, by, row));
+        let added = rows.iter().try_for_each(|row| add(&mut sums, by, row));
         added.ok_or_else(|| session.unexpected("table", "slot_ledger"))?;
     }
-    Ok(())
+    Ok(sums)
 }
 
 /// `None` where the accounts have not begun.
@@ -112,6 +116,13 @@ async fn moments(session: &mut Session, span: &Span) -> Result<Option<Moments>, 
     let rows = session.query(sql, Params::Empty).await?;
     let stand = rows.first().and_then(|row| Some((row.as_ref(0)?.clone(), row.as_ref(1)?.clone())));
     Ok(stand.map(|(now, horizon)| Moments { now, horizon, from: at(span.from), to: at(span.to) }))
+}
+
+impl Moments {
+    fn within(&self, from: u64, to: u64) -> Self {
+        let at = |millis| moment("slot", millis).unwrap_or(Value::NULL);
+        Self { now: self.now.clone(), horizon: self.horizon.clone(), from: at(from), to: at(to) }
+    }
 }
 
 /// Slots of the span that have begun: from, to, now.
@@ -131,8 +142,13 @@ fn values<const N: usize>(values: [&Value; N]) -> Vec<Value> {
     values.into_iter().cloned().collect()
 }
 
-fn whole(moments: &Moments) -> Part {
+fn whole(moments: &Moments, by: &[Group]) -> Part {
     let Moments { now, horizon, from, to } = moments;
+    // A row for each hour is many where nobody asks for hours.
+    let (hour, day) = match by.iter().any(|group| matches!(group.name, "hour" | "day")) {
+        true => (HOUR, DAY),
+        false => ("0", "0"),
+    };
     Part {
         hour: "s.hour",
         day: "s.day",
@@ -141,7 +157,7 @@ fn whole(moments: &Moments) -> Part {
         class: "s.class",
         counts: ["SUM(s.n)", "0", "0", "0", "0"],
         from: format!(
-            "JOIN (SELECT s.schedule_id, {HOUR} AS hour, {DAY} AS day, {CLASS} AS class, COUNT(*) AS n \
+            "JOIN (SELECT s.schedule_id, {hour} AS hour, {day} AS day, {CLASS} AS class, COUNT(*) AS n \
              FROM schedule_slot s WHERE {} GROUP BY 1, 2, 3, 4) s ON s.schedule_id = d.schedule_id",
             begun("s.slot")
         ),
@@ -162,6 +178,26 @@ fn partly(moments: &Moments) -> Part {
         from: "JOIN schedule_slot s ON s.schedule_id = d.schedule_id".to_owned(),
         condition: format!("{OVERLAPS} AND NOT ({COVERS}) AND {} AND {}", begun("s.slot"), due("s.slot")),
         values: values([now, horizon, to, from, from, to, from, to, now]),
+    }
+}
+
+/// Days whose slots are all closed.
+fn counted(moments: &Moments, run: &Run) -> Part {
+    let Moments { from, to, .. } = moments;
+    let (first, last) = run.days;
+    Part {
+        hour: "0",
+        day: "0",
+        node: "t.node_id",
+        reason: "t.reason",
+        class: "0",
+        counts: ["0", "SUM(t.on_time)", "SUM(t.late)", "SUM(t.backfilled)", "SUM(t.missed)"],
+        from: format!(
+            "JOIN slot_tally t ON t.meter_id = d.meter_id AND t.due_from = d.due_from \
+             AND t.day BETWEEN '{first}' AND '{last}'"
+        ),
+        condition: OVERLAPS.to_owned(),
+        values: values([to, from]),
     }
 }
 

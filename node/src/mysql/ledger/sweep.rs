@@ -134,6 +134,7 @@ impl Ledger {
             "UPDATE ledger_horizon SET begins = GREATEST(begins, ?) WHERE id = 1".to_owned(),
             format!("DELETE FROM schedule_slot WHERE slot < ? LIMIT {most}"),
             format!("DELETE FROM duty WHERE due_until < ? LIMIT {most}"),
+            format!("DELETE FROM slot_tally WHERE day < DATE(?) LIMIT {most}"),
         ];
         self.session.execute("START TRANSACTION").await?;
         let pruned = async {

@@ -31,6 +31,7 @@ const DONE: Delete = Delete { table: "rollup_due", key: &["span", "day", "meter_
 pub(super) enum Span {
     Day = 1,
     Month = 2,
+    Tally = 3,
 }
 
 /// Marks of one day or month.
@@ -62,14 +63,14 @@ impl Chunk {
     }
 }
 
-/// The days and meters of `readings` (meter and slot) whose day was over at `now`.
+/// The days and meters of `slots` (meter and slot) whose day was over at `now`.
 pub(in crate::mysql) fn late(
     plant: &Plant,
     now: UnixMillis,
-    readings: impl Iterator<Item = (u64, u64)>,
+    slots: impl Iterator<Item = (u64, u64)>,
 ) -> BTreeSet<(Date, u64)> {
     let today = plant.bounds(plant.day_of(now)).0;
-    let over = readings.filter(|(_, slot)| *slot < today);
+    let over = slots.filter(|(_, slot)| *slot < today);
     over.map(|(meter, slot)| (plant.day_of(UnixMillis(slot)), meter)).collect()
 }
 
@@ -81,14 +82,14 @@ pub(super) fn months_of(day: Date, today: Date) -> Vec<Date> {
 }
 
 impl Database {
-    /// Asks for the days of `readings` (meter and slot) that are over. Before their spool is told that they are stored: what
-    /// a crash leaves unmarked comes again.
+    /// Asks for days of meters that are over. Before their spool is told that their readings are stored: what a crash leaves
+    /// unmarked comes again.
     pub(in crate::mysql) async fn mark_late(
         &mut self,
+        days: BTreeSet<(Date, u64)>,
         now: UnixMillis,
-        readings: impl Iterator<Item = (u64, u64)>,
     ) -> Result<(), DatabaseError> {
-        self.mark(Span::Day, late(&self.plant, now, readings), now).await
+        self.mark(Span::Day, days, now).await
     }
 
     pub(super) async fn mark(

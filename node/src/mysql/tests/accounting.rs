@@ -1,14 +1,16 @@
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{NINE, QUARTER, miss, reading};
 use crate::clock::wall_now;
 use crate::config;
 use crate::mysql::testing::Place;
 use crate::mysql::{
-    Accounts, Bounds, Database, DatabaseError, DutyRow, GROUPS, Group, Ledger, LedgerError, ScheduleRow, SlotRow, Span,
+    Accounts, Bounds, Counts, Database, DatabaseError, DutyRow, GROUPS, Group, Ledger, LedgerError, ScheduleRow,
+    SlotRow, Span,
 };
 use protocol::api::peer::spool_record::Content;
 
+const HOUR: u64 = 4 * QUARTER;
 const DOC: &str = include_str!("../../../../docs/ledger.md");
 const OUTCOMES: &str = "SELECT outcome, COUNT(*) FROM slot_ledger GROUP BY outcome ORDER BY outcome";
 const MARKS: &str = "SELECT meter_id, (TIMESTAMPDIFF(SECOND, '2026-11-23 09:00:00', slot)) DIV 900, reason FROM missed \
@@ -340,6 +342,56 @@ async fn counts_are_those_of_the_view_whatever_they_are_grouped_by_and_however_d
     place.sql("INSERT INTO missed SELECT meter_id, slot, 1, 'garbled', '', 1, slot, 1, 3, 1, NULL, '' FROM reading WHERE meter_id = 1").await;
     place.sql("DELETE FROM missed WHERE meter_id = 5 AND slot = '2026-11-23 09:15:00'").await;
 
+    let spans = [(NINE, now + 1), (NINE + QUARTER, NINE + 4 * QUARTER), (NINE + 60_000, NINE + 2 * QUARTER), (0, NINE)];
+    assert!(as_the_view_says(&place, &spans).await > 200);
+
+    // The same once the days gone by are counted, and when something comes for them after that.
+    place.sql("UPDATE ledger_horizon SET begins = '2026-11-20', horizon = '2026-11-26 00:30:00'").await;
+    let mut keeper = keeper(&place).await;
+    roll(&mut keeper).await;
+    assert!(place.sql("SELECT * FROM slot_tally").await.len() > 8, "{:?}", place.sql("SELECT * FROM slot_tally").await);
+    assert_eq!(place.sql("SELECT day FROM keeper_progress WHERE duty = 'tallied'").await, ["2026-11-26"]);
+    let midnight = NINE - 9 * HOUR;
+    let spans =
+        [spans[0], (0, now + 1), (midnight, midnight + 24 * HOUR), (midnight + HOUR, now), (NINE, NINE + 20 * HOUR)];
+    assert!(as_the_view_says(&place, &spans).await > 200);
+    place.sql("UPDATE slot_tally SET on_time = on_time + 1").await;
+    let wrong = summary(&place, (0, now + 1)).await;
+    place.sql("UPDATE slot_tally SET on_time = on_time - 1").await;
+    let right = summary(&place, (0, now + 1)).await;
+    assert!(wrong.on_time > right.on_time, "what is counted is what is told");
+
+    database.write(&[reading(6, NINE + 4 * QUARTER, 3), miss(5, NINE + QUARTER, "garbled")]).await.unwrap();
+    assert_eq!(place.sql("SELECT day FROM rollup_due WHERE span = 3 ORDER BY meter_id").await.len(), 2);
+    as_the_view_says(&place, &spans).await;
+    roll(&mut keeper).await;
+    assert_eq!(place.sql("SELECT day FROM rollup_due WHERE span = 3").await.len(), 0);
+    as_the_view_says(&place, &spans).await;
+    let after = summary(&place, (0, now + 1)).await;
+    assert_eq!(
+        (after.due, after.on_time + after.late, after.missed),
+        (right.due, right.on_time + right.late + 1, right.missed)
+    );
+}
+
+async fn keeper(place: &Place) -> Database {
+    let settings = config::Mysql { rollup_settle: Duration::ZERO, rollup_meters: 2, batch_rows: 2, ..place.config() };
+    Database::connect_keeper(&settings).await.unwrap()
+}
+
+async fn roll(keeper: &mut Database) {
+    let plant = keeper.plant().clone();
+    while keeper.roll_up(&plant, wall_now()).await.unwrap() {}
+}
+
+async fn summary(place: &Place, (from, to): (u64, u64)) -> Counts {
+    let accounts = Accounts::new(&place.config(), &settings());
+    let counts = accounts.summary(&Span { from, to, only: Vec::new() }, &[], 1).await.unwrap();
+    counts.into_iter().next().unwrap()
+}
+
+/// Compares what is told of `spans` with the view, in every way to group it; how many groups there were.
+async fn as_the_view_says(place: &Place, spans: &[(u64, u64)]) -> usize {
     let accounts = Accounts::new(&place.config(), &settings());
     let by = [
         ("region", "COALESCE(m.region, '')"),
@@ -351,7 +403,6 @@ async fn counts_are_those_of_the_view_whatever_they_are_grouped_by_and_however_d
         ("hour", "DATE_FORMAT(v.slot, '%Y-%m-%d %H:00')"),
         ("day", "DATE_FORMAT(v.slot, '%Y-%m-%d')"),
     ];
-    let spans = [(NINE, now + 1), (NINE + QUARTER, NINE + 4 * QUARTER), (NINE + 60_000, NINE + 2 * QUARTER), (0, NINE)];
     let mut compared = 0;
     for (from, to) in spans {
         for (first, second) in by.iter().flat_map(|first| by.iter().map(move |second| (first, second))) {
@@ -360,7 +411,7 @@ async fn counts_are_those_of_the_view_whatever_they_are_grouped_by_and_however_d
                  GROUP BY 1, 2 ORDER BY 1, 2",
                 first.1, second.1
             );
-            let span = Span { from, to, only: Vec::new() };
+            let span = Span { from: *from, to: *to, only: Vec::new() };
             let counts = accounts.summary(&span, &[group(first.0), group(second.0)], 100).await.unwrap();
             let shown = counts.iter().map(|c| {
                 let numbers = [c.due, c.on_time, c.late, c.backfilled, c.missed, c.waiting, c.open, c.unaccounted];
@@ -370,7 +421,7 @@ async fn counts_are_those_of_the_view_whatever_they_are_grouped_by_and_however_d
             compared += counts.len();
         }
     }
-    assert!(compared > 200, "{compared} groups are not much");
+    compared
 }
 
 #[tokio::test]
@@ -383,15 +434,18 @@ async fn meters_that_were_not_read_are_listed_by_reason_page_by_page() {
     database.write(&[reading(3, NINE + QUARTER, 5)]).await.unwrap();
     database.write_latest(&[(1, NINE, 1)]).await.unwrap();
     sweep(&mut ledger, &until(NINE + 2 * QUARTER)).await;
-    let accounts = Accounts::new(&place.config(), &settings());
-    let span = Span { from: NINE, to: NINE + 2 * QUARTER, only: Vec::new() };
-    let (mut rows, mut after) = (Vec::new(), None);
-    loop {
-        let page = accounts.unread(&span, after, 1).await.unwrap();
-        let Some(row) = page.into_iter().next() else { break };
-        after = Some((row.meter_id, row.reason.clone()));
-        rows.push((row.meter, row.line, row.reason, row.slots, row.first - NINE, row.last_read));
-    }
+    let unread = async || {
+        let accounts = Accounts::new(&place.config(), &settings());
+        let span = Span { from: NINE - 9 * HOUR, to: NINE + 15 * HOUR, only: Vec::new() };
+        let (mut rows, mut after) = (Vec::new(), None);
+        loop {
+            let page = accounts.unread(&span, after, 1).await.unwrap();
+            let Some(row) = page.into_iter().next() else { break };
+            after = Some((row.meter_id, row.reason.clone()));
+            rows.push((row.meter, row.line, row.reason, row.slots, row.first - NINE, row.last_read));
+        }
+        rows
+    };
     let row = |meter: &str, reason: &str, slots, first, read| {
         (meter.to_owned(), "l3".to_owned(), reason.to_owned(), slots, first, read)
     };
@@ -401,7 +455,12 @@ async fn meters_that_were_not_read_are_listed_by_reason_page_by_page() {
         row("m2", "no-owner", 1, QUARTER, 0),
         row("", "no-owner", 2, 0, 0),
     ];
-    assert_eq!(rows, expected);
+    assert_eq!(unread().await, expected);
+    place.sql("UPDATE ledger_horizon SET begins = '2026-11-20', horizon = '2026-11-24 00:30:00'").await;
+    roll(&mut keeper(&place).await).await;
+    assert_eq!(unread().await, expected, "the same once the day is counted");
+    place.sql("DELETE FROM slot_tally WHERE reason = 'no-answer'").await;
+    assert_eq!(unread().await.len(), expected.len() - 1, "from what is counted");
 }
 
 /// Says how fast slots are closed; fails only where that is absurdly slow.
@@ -428,4 +487,57 @@ async fn a_slot_of_twenty_thousand_meters_is_closed_in_a_moment() {
     assert_eq!(counts.first().map(|count| (count.on_time, count.missed)), Some((meters, meters)));
     println!("{meters} read: {read:?}, {meters} marked: {marked:?}, counted: {:?}", started.elapsed());
     assert!(read.as_secs() < 10 && marked.as_secs() < 30, "read {read:?}, marked {marked:?}");
+}
+
+/// Says how fast a month of counted days is added up; fails only where that is absurdly slow.
+#[tokio::test]
+async fn a_month_of_ten_thousand_meters_is_added_up_in_a_moment() {
+    let Some(place) = Place::alone().await else { return };
+    place.migrated().await;
+    let digits = "(SELECT 0 AS n UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION \
+                  SELECT 6 UNION SELECT 7 UNION SELECT 8 UNION SELECT 9)";
+    let numbers = format!(
+        "(SELECT a.n + 10 * b.n + 100 * c.n + 1000 * d.n AS n FROM {digits} a, {digits} b, {digits} c, {digits} d)"
+    );
+    let days = format!("(SELECT a.n + 10 * b.n AS n FROM {digits} a, {digits} b WHERE a.n + 10 * b.n < 31)");
+    let day = "'2026-10-01' + INTERVAL d.n DAY";
+    for sql in [
+        "INSERT INTO schedule (schedule_id, expression, calendar) VALUES (5, 'every 15m', '')".to_owned(),
+        "INSERT INTO ledger_horizon VALUES (1, 'plant', 7, '2026-10-01', '2026-11-01')".to_owned(),
+        "INSERT INTO keeper_progress VALUES ('tallied', '2026-11-01', 0, 'UTC')".to_owned(),
+        format!(
+            "INSERT INTO schedule_slot SELECT 5, t.slot, t.slot + INTERVAL 15 MINUTE, t.slot + INTERVAL 15 MINUTE, 2, NULL \
+                 FROM (SELECT '2026-10-01' + INTERVAL 15 * n MINUTE AS slot FROM {numbers} d WHERE n < 31 * 96) t"
+        ),
+        format!("INSERT INTO duty SELECT n, '2026-10-01', NULL, 5, n DIV 100, 'pulse' FROM {numbers} d"),
+        format!(
+            "INSERT IGNORE INTO meter (meter_id, name, region) SELECT n, CONCAT('m', n), CONCAT('r', n DIV 1000) FROM {numbers} d"
+        ),
+        format!(
+            "INSERT INTO slot_tally SELECT m.n, '2026-10-01', {day}, 1, '', 95, 0, 0, 0, {day}, {day} \
+                 FROM {numbers} m, {days} d"
+        ),
+        format!(
+            "INSERT INTO slot_tally SELECT m.n, '2026-10-01', {day}, 1, 'no-answer', 0, 0, 0, 1, {day}, {day} \
+                 FROM {numbers} m, {days} d"
+        ),
+    ] {
+        place.sql(&sql).await;
+    }
+    let accounts = Accounts::new(&place.config(), &settings());
+    let october = Span { from: 1_790_812_800_000, to: 1_790_812_800_000 + 31 * 24 * HOUR, only: Vec::new() };
+    for by in [&[][..], &[group("region")], &[group("region"), group("reason")]] {
+        let began = Instant::now();
+        let counts = accounts.summary(&october, by, 1_000).await.unwrap();
+        let took = began.elapsed();
+        eprintln!("31 days of 10,000 meters by {:?}: {took:?}", by.iter().map(|group| group.name).collect::<Vec<_>>());
+        let due: u64 = counts.iter().map(|counts| counts.due).sum();
+        let read: u64 = counts.iter().map(|counts| counts.on_time).sum();
+        assert_eq!((due, read), (31 * 96 * 10_000, 31 * 95 * 10_000));
+        assert!(took < Duration::from_secs(15), "{took:?}");
+    }
+    let began = Instant::now();
+    let unread = accounts.unread(&october, None, 100).await.unwrap();
+    eprintln!("who was not read: {:?}", began.elapsed());
+    assert_eq!((unread.len(), unread[0].slots), (100, 31));
 }
