@@ -12,7 +12,8 @@ use super::page::rows;
 use super::readings::no_rows;
 use super::rules::{Rpc, authorize};
 use crate::clock::wall_now;
-use crate::mysql::{Counts, GROUPS, Group, Span, UnreadRow};
+use crate::mysql::{Counts, GROUPS, Group, Plant, Span, UnreadRow};
+use crate::timetable::Zone;
 
 /// Groups within groups, at most.
 const GROUPED_BY: usize = 3;
@@ -27,8 +28,9 @@ impl Ledger for Admin {
         let asked = request.into_inner();
         self.within(async {
             let (span, by) = (span(asked.span, wall_now().0)?, groups(&asked.by)?);
+            let plant = self.plant_in(&asked.zone)?;
             let most = self.config.ledger.groups_max;
-            let counts = self.accounts.summary(&span, &by, most.saturating_add(1)).await.map_err(no_rows)?;
+            let counts = self.accounts.summary(&span, &by, &plant, most.saturating_add(1)).await.map_err(no_rows)?;
             if counts.len() > most as usize {
                 let text =
                     format!("more than {most} groups (ledger.groups_max): ask for a shorter span or fewer groups");
@@ -37,7 +39,8 @@ impl Ledger for Admin {
             let (begins, horizon) = self.accounts.horizon().await.map_err(no_rows)?;
             let groups: Vec<_> = counts.into_iter().map(group).collect();
             let total = groups.iter().fold(api::LedgerGroup::default(), |sum, group| add(&sum, group));
-            Ok(api::LedgerSummaryReply { groups, total: Some(total), horizon, begins })
+            let zone = plant.name().to_owned();
+            Ok(api::LedgerSummaryReply { groups, total: Some(total), horizon, begins, zone })
         })
         .await
     }
@@ -56,6 +59,17 @@ impl Ledger for Admin {
             Ok(api::UnreadReply { rows: found.into_iter().map(unread).collect(), next_page_token })
         })
         .await
+    }
+}
+
+impl Admin {
+    /// The plant in the zone of this name; in its own where there is none.
+    fn plant_in(&self, zone: &str) -> Result<Plant, Status> {
+        if zone.is_empty() {
+            return Ok(Plant::new(&self.cluster.applied().borrow().state.plant.calendar.zone));
+        }
+        Zone::named(zone).map_err(|error| Status::invalid_argument(error.to_string()))?;
+        Ok(Plant::new(zone))
     }
 }
 

@@ -18,7 +18,6 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod xlsx;
-mod zone;
 
 use std::path::{Path, PathBuf};
 
@@ -30,10 +29,10 @@ use super::client::Session;
 use super::failure::Failure;
 use super::format::count;
 use super::when::{When, when};
+use super::zone::Zone;
 use progress::Progress;
 use sink::Job;
 use target::Target;
-use zone::Zone;
 
 /// What `hearth reading export --help` says beyond the options.
 pub const AFTER_HELP: &str = "\

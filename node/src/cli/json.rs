@@ -254,6 +254,7 @@ pub fn ledger(by: &[String], reply: &api::LedgerSummaryReply) -> Value {
         "total": ledger_group(&reply.total.clone().unwrap_or_default()),
         "begins": reply.begins,
         "horizon": reply.horizon,
+        "zone": reply.zone,
     })
 }
 

@@ -39,6 +39,7 @@ mod testing;
 mod trace;
 mod unregistered;
 mod when;
+mod zone;
 
 use std::process::ExitCode;
 

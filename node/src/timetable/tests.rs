@@ -222,6 +222,19 @@ const SCHEDULES: [&str; 6] = [
     "every 90m offset 17m off season; cron 0 12 1-7 * 1",
     "monthly 15 00:00",
 ];
+#[test]
+fn stretches_are_cut_where_clocks_are_changed_and_nowhere_else() {
+    let (october, april) = (1_790_812_800_000, 1_806_537_600_000);
+    let helsinki = Zone::named("Europe/Helsinki").unwrap();
+    let (back, forth) = (1_792_890_000_000, 1_806_195_600_000);
+    let expected = [(october, back, 10_800), (back, forth, 7_200), (forth, april, 10_800)];
+    assert_eq!(helsinki.stretches(october, april), expected, "25 October and 28 March, one o'clock UTC");
+    assert_eq!(helsinki.stretches(back, back + 1), [(back, back + 1, 7_200)]);
+    assert_eq!(Zone::named("Asia/Shanghai").unwrap().stretches(october, april), [(october, april, 28_800)]);
+    assert_eq!(Zone::utc().stretches(0, u64::MAX), [(0, u64::MAX, 0)]);
+    assert_eq!(helsinki.stretches(april, april), []);
+}
+
 const ZONES: [&str; 4] = ["UTC", "Europe/Helsinki", "America/Havana", "Australia/Lord_Howe"];
 
 proptest! {

@@ -61,6 +61,27 @@ impl Zone {
         self.shown(day.at(0, 0, 0, 0)).map(|(first, _)| first)
     }
 
+    /// `from` until `to` in stretches within which no clock is changed: from, before, and seconds ahead of UTC.
+    pub fn stretches(&self, from: u64, to: u64) -> Vec<(u64, u64, i32)> {
+        let (mut stretches, mut begin) = (Vec::new(), from);
+        if let Some(first) = timestamp(from) {
+            let mut ahead = self.0.to_offset(first).seconds();
+            for change in self.0.following(first) {
+                let at = u64::try_from(change.timestamp().as_millisecond()).unwrap_or(0);
+                if at >= to {
+                    break;
+                }
+                if at > begin && change.offset().seconds() != ahead {
+                    stretches.push((begin, at, ahead));
+                    (begin, ahead) = (at, change.offset().seconds());
+                }
+            }
+            stretches.push((begin, to, ahead));
+        }
+        stretches.retain(|(begin, end, _)| begin < end);
+        stretches
+    }
+
     /// First moment of a civil day, and of the next.
     pub fn day(&self, day: civil::Date) -> Option<(u64, u64)> {
         Some((self.day_begins(day)?, self.day_begins(day.checked_add(1.day()).ok()?)?))

@@ -9,7 +9,7 @@ use std::fmt;
 use protocol::api::admin::ExportRow;
 use protocol::meter::Quality;
 
-use super::zone::Zone;
+use crate::cli::zone::Zone;
 
 /// A column.
 pub(super) struct Column {

@@ -9,7 +9,7 @@ use anyhow::Result;
 use protocol::api::admin::ExportRow;
 
 use super::columns::{Cell, Column, columns, moment};
-use super::zone::Zone;
+use crate::cli::zone::Zone;
 
 /// A file that is being written.
 pub(super) struct Comma {

@@ -17,7 +17,7 @@ use parquet::schema::parser::parse_message_type;
 use protocol::api::admin::ExportRow;
 
 use super::columns::words;
-use super::zone::Zone;
+use crate::cli::zone::Zone;
 
 /// Rows of a row group.
 pub(super) const GROUP_ROWS: usize = 50_000;

@@ -14,8 +14,8 @@ use tokio::sync::mpsc::Receiver;
 use super::comma::Comma;
 use super::parquet::Parquet;
 use super::xlsx::Xlsx;
-use super::zone::Zone;
 use super::{Format, xlsx};
+use crate::cli::zone::Zone;
 
 /// What the writing thread is sent.
 #[derive(Debug)]

@@ -16,11 +16,11 @@ use super::parquet::GROUP_ROWS;
 use super::sink::{self, Job};
 use super::target::Target;
 use super::xlsx::Xlsx;
-use super::zone::Zone;
 use super::{Args, Format, by_ending, run};
 use crate::cli::client::Session;
 use crate::cli::failure::Failure;
 use crate::cli::fake::Fake;
+use crate::cli::zone::Zone;
 
 /// 2026-11-23 09:00:00 UTC.
 const NINE: u64 = 1_795_424_400_000;

@@ -11,7 +11,7 @@ use protocol::api::admin::ExportRow;
 use rust_xlsxwriter::{Format, Workbook, Worksheet};
 
 use super::columns::{Cell, Column, Decimal, columns, moment};
-use super::zone::Zone;
+use crate::cli::zone::Zone;
 
 /// Rows of a sheet, with its header: as many as spreadsheets read.
 pub(super) const SHEET_ROWS: u32 = 1_048_576;

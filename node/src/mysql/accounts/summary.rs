@@ -21,21 +21,20 @@ use super::tallied::{Run, Tallied};
 use super::{Accounts, Counts, Group, Span};
 use crate::mysql::DatabaseError;
 use crate::mysql::ledger::cell;
+use crate::mysql::rollup::Plant;
 use crate::mysql::rows::moment;
 use crate::mysql::session::Session;
 
 /// Ends of slots: before the horizon, behind it, and not yet.
 const CLASSES: usize = 3;
 const CLASS: &str = "CASE WHEN s.ends > ? THEN 2 WHEN s.ends > ? THEN 1 ELSE 0 END";
-const HOUR: &str = "TO_DAYS(s.slot) * 24 + HOUR(s.slot)";
-const DAY: &str = "TO_DAYS(s.slot)";
 
 /// A statement.
 #[derive(Debug)]
 struct Part {
     /// What a row has of hour, day, node, reason, and the end of its slot.
-    hour: &'static str,
-    day: &'static str,
+    hour: String,
+    day: String,
     node: &'static str,
     reason: &'static str,
     class: &'static str,
@@ -49,12 +48,14 @@ struct Part {
 }
 
 /// The moments all parts go by.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Moments {
     now: Value,
     horizon: Value,
     from: Value,
     to: Value,
+    /// How far clocks are ahead of UTC meanwhile, seconds.
+    ahead: i32,
 }
 
 #[derive(Debug, Default)]
@@ -71,8 +72,15 @@ type Sums = BTreeMap<Vec<String>, Sum>;
 
 impl Accounts {
     /// Due slots by outcome, one for each group of `by`, at most `limit`.
-    pub async fn summary(&self, span: &Span, by: &[Group], limit: u32) -> Result<Vec<Counts>, DatabaseError> {
-        let sums = self.at_once(async |session| count(session, span, by, limit).await).await?;
+    /// Hours and days are those of `plant`.
+    pub async fn summary(
+        &self,
+        span: &Span,
+        by: &[Group],
+        plant: &Plant,
+        limit: u32,
+    ) -> Result<Vec<Counts>, DatabaseError> {
+        let sums = self.at_once(async |session| count(session, span, by, plant, limit).await).await?;
         let counts = sums.into_iter().map(|(names, sum)| sum.counts(names));
         let mut counts: Vec<_> = counts.filter(|counts| counts.due > 0).take(limit as usize).collect();
         if by.is_empty() && counts.is_empty() {
@@ -82,22 +90,26 @@ impl Accounts {
     }
 }
 
-async fn count(session: &mut Session, span: &Span, by: &[Group], limit: u32) -> Result<Sums, DatabaseError> {
+async fn count(
+    session: &mut Session,
+    span: &Span,
+    by: &[Group],
+    plant: &Plant,
+    limit: u32,
+) -> Result<Sums, DatabaseError> {
     let mut sums = Sums::new();
     let Some(moments) = moments(session, span).await? else { return Ok(sums) };
-    let asked = (span.from, span.to);
-    let is_by_time = |group: &Group| matches!(group.name, "hour" | "day");
-    let only = span.only.iter().map(|(group, _)| group);
-    let tallied = match by.iter().chain(only).any(is_by_time) {
-        true => Tallied::none(asked),
-        false => Tallied::of(session, asked).await?,
+    let parts = match by.iter().any(is_by_time) {
+        false => parts(session, &moments, by, (span.from, span.to), None).await?,
+        true => {
+            let mut all = Vec::new();
+            for (from, to, ahead) in plant.stretches(span.from, span.to) {
+                let moments = Moments { ahead, ..moments.clone() };
+                all.extend(parts(session, &moments, by, (from, to), Some(plant.name())).await?);
+            }
+            all
+        }
     };
-    let mut parts = vec![whole(&moments, by), partly(&moments)];
-    parts.extend(tallied.runs.iter().map(|run| counted(&moments.within(run.from, run.to), run)));
-    for (from, to) in tallied.gaps {
-        let moments = moments.within(from, to);
-        parts.extend([read(&moments), missed(&moments)]);
-    }
     for part in parts {
         let sql = part.sql(span, by, limit);
         let only = span.only.iter().map(|(_, name)| name.as_str().into());
@@ -109,19 +121,60 @@ async fn count(session: &mut Session, span: &Span, by: &[Group], limit: u32) -> 
     Ok(sums)
 }
 
+fn is_by_time(group: &Group) -> bool {
+    matches!(group.name, "hour" | "day")
+}
+
+/// The statements of a stretch.
+async fn parts(
+    session: &mut Session,
+    moments: &Moments,
+    by: &[Group],
+    (from, to): (u64, u64),
+    zone: Option<&str>,
+) -> Result<Vec<Part>, DatabaseError> {
+    let tallied = match by.iter().any(|group| group.name == "hour") {
+        true => Tallied::none((from, to)),
+        false => Tallied::of(session, (from, to), zone).await?,
+    };
+    let moments = moments.within(from, to);
+    let mut parts = vec![whole(&moments, by), partly(&moments)];
+    parts.extend(tallied.runs.iter().map(|run| counted(&moments.within(run.from, run.to), run)));
+    for (from, to) in tallied.gaps {
+        let moments = moments.within(from, to);
+        parts.extend([read(&moments), missed(&moments)]);
+    }
+    Ok(parts)
+}
+
 /// `None` where the accounts have not begun.
 async fn moments(session: &mut Session, span: &Span) -> Result<Option<Moments>, DatabaseError> {
     let at = |millis| moment("slot", millis).unwrap_or(Value::NULL);
     let sql = "SELECT UTC_TIMESTAMP(3), horizon FROM ledger_horizon WHERE id = 1";
     let rows = session.query(sql, Params::Empty).await?;
     let stand = rows.first().and_then(|row| Some((row.as_ref(0)?.clone(), row.as_ref(1)?.clone())));
-    Ok(stand.map(|(now, horizon)| Moments { now, horizon, from: at(span.from), to: at(span.to) }))
+    Ok(stand.map(|(now, horizon)| Moments { now, horizon, from: at(span.from), to: at(span.to), ahead: 0 }))
 }
 
 impl Moments {
     fn within(&self, from: u64, to: u64) -> Self {
         let at = |millis| moment("slot", millis).unwrap_or(Value::NULL);
-        Self { now: self.now.clone(), horizon: self.horizon.clone(), from: at(from), to: at(to) }
+        Self { from: at(from), to: at(to), ..self.clone() }
+    }
+
+    /// The number of the hour in which the slot begins.
+    fn hour(&self) -> String {
+        let begins = self.begins();
+        format!("TO_DAYS({begins}) * 24 + HOUR({begins})")
+    }
+
+    /// The number of its day.
+    fn day(&self) -> String {
+        format!("TO_DAYS({})", self.begins())
+    }
+
+    fn begins(&self) -> String {
+        format!("s.slot + INTERVAL {} SECOND", self.ahead)
     }
 }
 
@@ -143,15 +196,13 @@ fn values<const N: usize>(values: [&Value; N]) -> Vec<Value> {
 }
 
 fn whole(moments: &Moments, by: &[Group]) -> Part {
-    let Moments { now, horizon, from, to } = moments;
+    let Moments { now, horizon, from, to, .. } = moments;
     // A row for each hour is many where nobody asks for hours.
-    let (hour, day) = match by.iter().any(|group| matches!(group.name, "hour" | "day")) {
-        true => (HOUR, DAY),
-        false => ("0", "0"),
-    };
+    let wanted = |name, sql: String| if by.iter().any(|group| group.name == name) { sql } else { "0".to_owned() };
+    let (hour, day) = (wanted("hour", moments.hour()), wanted("day", moments.day()));
     Part {
-        hour: "s.hour",
-        day: "s.day",
+        hour: "s.hour".to_owned(),
+        day: "s.day".to_owned(),
         node: "0",
         reason: "''",
         class: "s.class",
@@ -167,10 +218,10 @@ fn whole(moments: &Moments, by: &[Group]) -> Part {
 }
 
 fn partly(moments: &Moments) -> Part {
-    let Moments { now, horizon, from, to } = moments;
+    let Moments { now, horizon, from, to, .. } = moments;
     Part {
-        hour: HOUR,
-        day: DAY,
+        hour: moments.hour(),
+        day: moments.day(),
         node: "0",
         reason: "''",
         class: CLASS,
@@ -186,8 +237,8 @@ fn counted(moments: &Moments, run: &Run) -> Part {
     let Moments { from, to, .. } = moments;
     let (first, last) = run.days;
     Part {
-        hour: "0",
-        day: "0",
+        hour: "0".to_owned(),
+        day: "TO_DAYS(t.day)".to_owned(),
         node: "t.node_id",
         reason: "t.reason",
         class: "0",
@@ -203,10 +254,10 @@ fn counted(moments: &Moments, run: &Run) -> Part {
 
 /// As they lie: to look each one up takes several times as long.
 fn read(moments: &Moments) -> Part {
-    let Moments { now, horizon, from, to } = moments;
+    let Moments { now, horizon, from, to, .. } = moments;
     Part {
-        hour: HOUR,
-        day: DAY,
+        hour: moments.hour(),
+        day: moments.day(),
         node: "r.node_id",
         reason: "''",
         class: CLASS,
@@ -226,10 +277,10 @@ fn read(moments: &Moments) -> Part {
 }
 
 fn missed(moments: &Moments) -> Part {
-    let Moments { now, horizon, from, to } = moments;
+    let Moments { now, horizon, from, to, .. } = moments;
     Part {
-        hour: HOUR,
-        day: DAY,
+        hour: moments.hour(),
+        day: moments.day(),
         node: "x.node_id",
         reason: "x.reason",
         class: CLASS,
@@ -281,15 +332,15 @@ impl Part {
     }
 
     /// The number that a name of `group` is looked up by.
-    fn key(&self, group: &Group) -> (&'static str, &'static str) {
+    fn key(&self, group: &Group) -> (&str, &'static str) {
         match group.name {
             "line" => ("d.line_id", "line_id"),
             "model" => ("d.model", "model"),
             "schedule" => ("d.schedule_id", "schedule_id"),
             "node" => (self.node, "node_id"),
             "reason" => (self.reason, "reason"),
-            "hour" => (self.hour, "hour"),
-            "day" => (self.day, "day"),
+            "hour" => (&self.hour, "hour"),
+            "day" => (&self.day, "day"),
             _ => ("d.meter_id", "meter_id"),
         }
     }

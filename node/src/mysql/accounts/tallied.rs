@@ -44,8 +44,13 @@ impl Tallied {
         Self { runs: Vec::new(), gaps: vec![(from, to)] }
     }
 
-    /// What is counted of the slots that begin from `from` on and before `to`, Unix ms.
-    pub(super) async fn of(session: &mut Session, (from, to): (u64, u64)) -> Result<Self, DatabaseError> {
+    /// What is counted of the slots that begin from `from` on and before `to`, Unix ms; nothing where the days have to be
+    /// those of `zone`, and are not.
+    pub(super) async fn of(
+        session: &mut Session,
+        (from, to): (u64, u64),
+        zone: Option<&str>,
+    ) -> Result<Self, DatabaseError> {
         let ask = format!(
             "SELECT DATE_FORMAT(p.day, '%Y-%m-%d'), p.zone, {} FROM keeper_progress p JOIN ledger_horizon h ON h.id = 1 \
              WHERE p.duty = ?",
@@ -56,12 +61,15 @@ impl Tallied {
         let wrong = |session: &Session| session.unexpected("table", "keeper_progress");
         let stand = mysql_async::from_row_opt::<(String, String, u64)>(row).ok();
         let stand = stand.and_then(|(day, zone, begins)| Some((Date::from_str(&day).ok()?, zone, begins)));
-        let (open, zone, begins) = stand.ok_or_else(|| wrong(session))?;
+        let (open, counted_in, begins) = stand.ok_or_else(|| wrong(session))?;
+        if zone.is_some_and(|zone| zone != counted_in) {
+            return Ok(Self::none((from, to)));
+        }
         let ask = "SELECT DISTINCT DATE_FORMAT(day, '%Y-%m-%d') FROM rollup_due WHERE span = 3";
         let rows = session.query(ask, Params::Empty).await?;
         let marked = rows.iter().map(|row| Date::from_str(&cell::<String>(row, 0)?).ok());
         let marked = marked.collect::<Option<BTreeSet<_>>>().ok_or_else(|| wrong(session))?;
-        let plant = Plant::new(&zone);
+        let plant = Plant::new(&counted_in);
         Ok(Self::cut(&plant, (from, to), |day| day < open && plant.bounds(day).0 >= begins && !marked.contains(&day)))
     }
 

@@ -30,7 +30,7 @@ pub(super) async fn ask(
     after: Option<(u64, String)>,
     limit: u32,
 ) -> Result<Vec<UnreadRow>, DatabaseError> {
-    let tallied = Tallied::of(session, (span.from, span.to)).await?;
+    let tallied = Tallied::of(session, (span.from, span.to), None).await?;
     let first = after.as_ref().map_or(0, |(meter, _)| *meter);
     let mut parts: Vec<_> = tallied.runs.iter().map(|run| counted(run, first)).collect();
     parts.extend(tallied.gaps.iter().flat_map(|gap| [missed(*gap, first), waiting(*gap, first)]));

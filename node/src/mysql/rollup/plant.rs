@@ -36,6 +36,11 @@ impl Plant {
         self.zone.civil(moment.0).map_or(Date::MAX, DateTime::date)
     }
 
+    /// The same moments in stretches within which no clock is changed: from, before, and seconds ahead of UTC.
+    pub fn stretches(&self, from: u64, to: u64) -> Vec<(u64, u64, i32)> {
+        self.zone.stretches(from, to)
+    }
+
     /// The first moment of a day, and of the next, Unix ms.
     pub fn bounds(&self, day: Date) -> (u64, u64) {
         self.zone.day(day).unwrap_or_default()

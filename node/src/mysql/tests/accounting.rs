@@ -5,7 +5,7 @@ use crate::clock::wall_now;
 use crate::config;
 use crate::mysql::testing::Place;
 use crate::mysql::{
-    Accounts, Bounds, Counts, Database, DatabaseError, DutyRow, GROUPS, Group, Ledger, LedgerError, ScheduleRow,
+    Accounts, Bounds, Counts, Database, DatabaseError, DutyRow, GROUPS, Group, Ledger, LedgerError, Plant, ScheduleRow,
     SlotRow, Span,
 };
 use protocol::api::peer::spool_record::Content;
@@ -287,7 +287,7 @@ async fn slots_are_counted_by_every_group_there_is_and_add_up() {
     let accounts = Accounts::new(&place.config(), &settings());
     let span = Span { from: NINE, to: NINE + 4 * QUARTER, only: Vec::new() };
     for by in GROUPS {
-        let counts = accounts.summary(&span, &[by], 100).await.unwrap();
+        let counts = accounts.summary(&span, &[by], &Plant::utc(), 100).await.unwrap();
         assert_eq!(counts.iter().map(|count| count.due).sum::<u64>(), 16, "{}", by.name);
         for c in counts {
             let sum = c.on_time + c.late + c.backfilled + c.missed + c.waiting + c.open + c.unaccounted;
@@ -295,13 +295,13 @@ async fn slots_are_counted_by_every_group_there_is_and_add_up() {
         }
     }
     let by = [group("region"), group("hour")];
-    let counts = accounts.summary(&span, &by, 100).await.unwrap();
+    let counts = accounts.summary(&span, &by, &Plant::utc(), 100).await.unwrap();
     let shown: Vec<_> = counts.iter().map(|c| (c.names.join(" "), c.due, c.on_time, c.missed, c.waiting)).collect();
     let row =
         |name: &str, due, on_time, missed, waiting| (format!("{name} 2026-11-23 09:00"), due, on_time, missed, waiting);
     assert_eq!(shown, [row("", 4, 0, 2, 2), row("north", 8, 1, 3, 4), row("south", 4, 1, 1, 2)]);
     let south = Span { only: vec![(group("region"), "south".to_owned())], ..span.clone() };
-    assert_eq!(accounts.summary(&south, &[], 2).await.unwrap().first().map(|count| count.due), Some(4));
+    assert_eq!(accounts.summary(&south, &[], &Plant::utc(), 2).await.unwrap().first().map(|count| count.due), Some(4));
     assert_eq!(accounts.horizon().await.unwrap(), (NINE, NINE + 2 * QUARTER));
 }
 
@@ -343,7 +343,9 @@ async fn counts_are_those_of_the_view_whatever_they_are_grouped_by_and_however_d
     place.sql("DELETE FROM missed WHERE meter_id = 5 AND slot = '2026-11-23 09:15:00'").await;
 
     let spans = [(NINE, now + 1), (NINE + QUARTER, NINE + 4 * QUARTER), (NINE + 60_000, NINE + 2 * QUARTER), (0, NINE)];
-    assert!(as_the_view_says(&place, &spans).await > 200);
+    assert!(as_the_view_says(&place, &spans, &Plant::utc(), 0).await > 200);
+    let shanghai = Plant::new("Asia/Shanghai");
+    as_the_view_says(&place, &spans, &shanghai, 8).await;
 
     // The same once the days gone by are counted, and when something comes for them after that.
     place.sql("UPDATE ledger_horizon SET begins = '2026-11-20', horizon = '2026-11-26 00:30:00'").await;
@@ -354,7 +356,7 @@ async fn counts_are_those_of_the_view_whatever_they_are_grouped_by_and_however_d
     let midnight = NINE - 9 * HOUR;
     let spans =
         [spans[0], (0, now + 1), (midnight, midnight + 24 * HOUR), (midnight + HOUR, now), (NINE, NINE + 20 * HOUR)];
-    assert!(as_the_view_says(&place, &spans).await > 200);
+    assert!(as_the_view_says(&place, &spans, &Plant::utc(), 0).await > 200);
     place.sql("UPDATE slot_tally SET on_time = on_time + 1").await;
     let wrong = summary(&place, (0, now + 1)).await;
     place.sql("UPDATE slot_tally SET on_time = on_time - 1").await;
@@ -363,15 +365,24 @@ async fn counts_are_those_of_the_view_whatever_they_are_grouped_by_and_however_d
 
     database.write(&[reading(6, NINE + 4 * QUARTER, 3), miss(5, NINE + QUARTER, "garbled")]).await.unwrap();
     assert_eq!(place.sql("SELECT day FROM rollup_due WHERE span = 3 ORDER BY meter_id").await.len(), 2);
-    as_the_view_says(&place, &spans).await;
+    as_the_view_says(&place, &spans, &Plant::utc(), 0).await;
     roll(&mut keeper).await;
     assert_eq!(place.sql("SELECT day FROM rollup_due WHERE span = 3").await.len(), 0);
-    as_the_view_says(&place, &spans).await;
+    as_the_view_says(&place, &spans, &Plant::utc(), 0).await;
     let after = summary(&place, (0, now + 1)).await;
     assert_eq!(
         (after.due, after.on_time + after.late, after.missed),
         (right.due, right.on_time + right.late + 1, right.missed)
     );
+
+    // And where the plant turns out to be elsewhere.
+    as_the_view_says(&place, &spans, &shanghai, 8).await;
+    keeper.stand_in("Asia/Shanghai");
+    roll(&mut keeper).await;
+    let spans = [spans[0], spans[1], (midnight - 8 * HOUR, midnight + 40 * HOUR)];
+    as_the_view_says(&place, &spans, &shanghai, 8).await;
+    place.sql("UPDATE slot_tally SET on_time = on_time + 1").await;
+    assert!(summary(&place, spans[2]).await.on_time > after.on_time, "days of Shanghai are counted");
 }
 
 async fn keeper(place: &Place) -> Database {
@@ -386,12 +397,13 @@ async fn roll(keeper: &mut Database) {
 
 async fn summary(place: &Place, (from, to): (u64, u64)) -> Counts {
     let accounts = Accounts::new(&place.config(), &settings());
-    let counts = accounts.summary(&Span { from, to, only: Vec::new() }, &[], 1).await.unwrap();
+    let counts = accounts.summary(&Span { from, to, only: Vec::new() }, &[], &Plant::utc(), 1).await.unwrap();
     counts.into_iter().next().unwrap()
 }
 
-/// Compares what is told of `spans` with the view, in every way to group it; how many groups there were.
-async fn as_the_view_says(place: &Place, spans: &[(u64, u64)]) -> usize {
+/// Compares what is told of `spans` with the view, in every way to group it, by clocks that are `ahead` hours; how many groups
+/// there were.
+async fn as_the_view_says(place: &Place, spans: &[(u64, u64)], plant: &Plant, ahead: u32) -> usize {
     let accounts = Accounts::new(&place.config(), &settings());
     let by = [
         ("region", "COALESCE(m.region, '')"),
@@ -400,8 +412,8 @@ async fn as_the_view_says(place: &Place, spans: &[(u64, u64)]) -> usize {
         ("meter", "COALESCE(m.name, CONCAT('#', v.meter_id))"),
         ("node", "COALESCE(CAST(NULLIF(v.node_id, 0) AS CHAR), '')"),
         ("reason", "COALESCE(v.reason, '')"),
-        ("hour", "DATE_FORMAT(v.slot, '%Y-%m-%d %H:00')"),
-        ("day", "DATE_FORMAT(v.slot, '%Y-%m-%d')"),
+        ("hour", &format!("DATE_FORMAT(v.slot + INTERVAL {ahead} HOUR, '%Y-%m-%d %H:00')")),
+        ("day", &format!("DATE_FORMAT(v.slot + INTERVAL {ahead} HOUR, '%Y-%m-%d')")),
     ];
     let mut compared = 0;
     for (from, to) in spans {
@@ -412,7 +424,7 @@ async fn as_the_view_says(place: &Place, spans: &[(u64, u64)]) -> usize {
                 first.1, second.1
             );
             let span = Span { from: *from, to: *to, only: Vec::new() };
-            let counts = accounts.summary(&span, &[group(first.0), group(second.0)], 100).await.unwrap();
+            let counts = accounts.summary(&span, &[group(first.0), group(second.0)], plant, 100).await.unwrap();
             let shown = counts.iter().map(|c| {
                 let numbers = [c.due, c.on_time, c.late, c.backfilled, c.missed, c.waiting, c.open, c.unaccounted];
                 format!("{}|{}", c.names.join("|"), numbers.map(|number| number.to_string()).join("|"))
@@ -483,7 +495,7 @@ async fn a_slot_of_twenty_thousand_meters_is_closed_in_a_moment() {
     let started = Instant::now();
     let accounts = Accounts::new(&place.config(), &settings());
     let span = Span { from: NINE, to: NINE + 2 * QUARTER, only: Vec::new() };
-    let counts = accounts.summary(&span, &[group("model"), group("hour")], 10).await.unwrap();
+    let counts = accounts.summary(&span, &[group("model"), group("hour")], &Plant::utc(), 10).await.unwrap();
     assert_eq!(counts.first().map(|count| (count.on_time, count.missed)), Some((meters, meters)));
     println!("{meters} read: {read:?}, {meters} marked: {marked:?}, counted: {:?}", started.elapsed());
     assert!(read.as_secs() < 10 && marked.as_secs() < 30, "read {read:?}, marked {marked:?}");
@@ -528,7 +540,7 @@ async fn a_month_of_ten_thousand_meters_is_added_up_in_a_moment() {
     let october = Span { from: 1_790_812_800_000, to: 1_790_812_800_000 + 31 * 24 * HOUR, only: Vec::new() };
     for by in [&[][..], &[group("region")], &[group("region"), group("reason")]] {
         let began = Instant::now();
-        let counts = accounts.summary(&october, by, 1_000).await.unwrap();
+        let counts = accounts.summary(&october, by, &Plant::utc(), 1_000).await.unwrap();
         let took = began.elapsed();
         eprintln!("31 days of 10,000 meters by {:?}: {took:?}", by.iter().map(|group| group.name).collect::<Vec<_>>());
         let due: u64 = counts.iter().map(|counts| counts.due).sum();

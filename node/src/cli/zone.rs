@@ -1,4 +1,4 @@
-//! The zone of an export: whose clocks its local times, and dates on the command line, are of.
+//! The zone of an answer: whose clocks its local times, and dates on the command line, are of.
 //!
 //! Promises: the rules of zones are those of this release, as the nodes have them. Refuses: names that are none.
 
@@ -8,9 +8,9 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use protocol::api::admin as api;
 use tonic::Response;
 
-use crate::cli::client::Session;
-use crate::cli::failure::Failure;
-use crate::cli::when::When;
+use super::client::Session;
+use super::failure::Failure;
+use super::when::When;
 
 const UTC: &str = "UTC";
 
@@ -55,6 +55,11 @@ impl Zone {
     pub(super) fn civil(&self, unix_ms: u64) -> Option<DateTime> {
         let stamp = Timestamp::from_millisecond(i64::try_from(unix_ms).ok()?).ok()?;
         Some(self.rules.to_datetime(stamp))
+    }
+
+    /// The same as people read it; empty where there is none.
+    pub(super) fn shown(&self, unix_ms: u64) -> String {
+        self.civil(unix_ms).map_or_else(String::new, |civil| civil.strftime("%Y-%m-%d %H:%M:%S").to_string())
     }
 
     /// The same as if they were of UTC, Unix ms: how files write a local time.
