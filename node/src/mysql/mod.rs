@@ -60,7 +60,7 @@ pub use project::{LineRow, MeterRow, Projection};
 pub use read::{Reader, ReadingQuery, ReadingRow};
 pub use rollup::Plant;
 pub use tls::TlsFileError;
-pub use write::Written;
+pub use write::{Strange, Written};
 pub use writer::Writer;
 
 use crate::config;

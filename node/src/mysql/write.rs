@@ -12,6 +12,7 @@
 //! other; a connection that fails loses nothing of what another wrote, and is repeated with all of it. Refuses: trying
 //! again.
 
+use bytes::Bytes;
 use futures::future::join_all;
 use mysql_async::Value;
 use prost::Message;
@@ -31,6 +32,17 @@ pub struct Written {
     pub rows: u64,
     /// The places, in the batch, of those that were set aside.
     pub rejected: Vec<usize>,
+}
+
+/// What lay in a spool as a record and cannot be read as one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Strange {
+    /// Whose spool it was.
+    pub node: u64,
+    /// As it lay there.
+    pub bytes: Bytes,
+    /// Why it is none.
+    pub why: String,
 }
 
 const REJECT: &str = "INSERT INTO rejected \
@@ -89,9 +101,24 @@ impl Database {
         self.session.end_transaction(done).await
     }
 
+    /// Puts `strange` into `rejected`, once however often this is asked: of no meter and no slot, since nobody can tell.
+    pub async fn set_aside(&mut self, strange: &Strange) -> Result<(), DatabaseError> {
+        let Strange { node, bytes, why } = strange;
+        let (record, bytes) = (SpoolRecord { node: *node, ..SpoolRecord::default() }, bytes.to_vec());
+        self.put_aside(&record, bytes, &Rejection { index: 0, code: 0, text: why.clone() }).await
+    }
+
     async fn reject(&mut self, records: &[&SpoolRecord], rejection: &Rejection) -> Result<(), DatabaseError> {
         let Some(record) = records.get(rejection.index) else { return Ok(()) };
-        let bytes = record.encode_to_vec();
+        self.put_aside(record, record.encode_to_vec(), rejection).await
+    }
+
+    async fn put_aside(
+        &mut self,
+        record: &SpoolRecord,
+        bytes: Vec<u8>,
+        rejection: &Rejection,
+    ) -> Result<(), DatabaseError> {
         let now = rows::moment("now", wall_now().0).unwrap_or(Value::NULL);
         let text: String = rejection.text.chars().take(ERROR_CHARS).collect();
         let values = vec![

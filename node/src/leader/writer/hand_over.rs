@@ -15,11 +15,14 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::lanes::{Lane, Over};
+use crate::mysql::Strange;
 
 /// Records of one pull on their way to the database.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) records: Vec<SpoolRecord>,
+    /// What came with them and is none.
+    pub(super) strange: Vec<Strange>,
     /// Told once they are committed, and the newest readings with them.
     pub(super) committed: oneshot::Sender<()>,
     /// Given back when the records are not in memory any more.

@@ -26,6 +26,7 @@ use super::hand_over::{Batch, Giving, Room};
 use super::lanes::{Ask, Bounds, Got, Lane, Lanes, Over};
 use crate::cluster::peers::Peer;
 use crate::config::Config;
+use crate::mysql::Strange;
 
 /// The bounds of pulling.
 #[derive(Debug, Clone)]
@@ -163,23 +164,30 @@ impl Puller {
         let wait = if self.lanes.is_idle() { self.limits.wait } else { Duration::ZERO };
         let PullReply { spool, records, last, .. } = self.call(ask, wait).await?;
         let (upto, count) = (records.last().map_or(0, |record| record.sequence), records.len());
-        let records = self.read(spool, &records)?;
+        let (records, strange) = self.read(spool, &records);
         let (committed, commit) = oneshot::channel();
         let got = Got { spool, upto, records: count, last, commit: (count > 0).then_some(commit) };
         if count > 0 {
-            room.send(Batch { records, committed, place });
+            room.send(Batch { records, strange, committed, place });
         }
         self.lanes.got(ask, got, Instant::now());
         Ok(count > 0)
     }
 
-    fn read(&self, spool: u64, records: &[SpooledRecord]) -> Result<Vec<SpoolRecord>, Status> {
-        let read = |SpooledRecord { sequence, record }: &SpooledRecord| {
-            let unreadable =
-                |error| Status::data_loss(format!("record {sequence} of spool {spool} of node {}: {error}", self.node));
-            SpoolRecord::decode(record.clone()).map_err(unreadable)
-        };
-        records.iter().map(read).collect()
+    /// The records, and what cannot be read as one: it would hold up everything behind it.
+    fn read(&self, spool: u64, records: &[SpooledRecord]) -> (Vec<SpoolRecord>, Vec<Strange>) {
+        let (mut read, mut strange) = (Vec::with_capacity(records.len()), Vec::new());
+        for SpooledRecord { sequence, record } in records {
+            match SpoolRecord::decode(record.clone()) {
+                Ok(record) => read.push(record),
+                Err(error) => {
+                    let why = format!("record {sequence} of spool {spool} cannot be read: {error}");
+                    tracing::error!(node = %self.node, %why, "set aside");
+                    strange.push(Strange { node: self.node.0, bytes: record.clone(), why });
+                }
+            }
+        }
+        (read, strange)
     }
 
     async fn call(&mut self, ask: Ask, wait: Duration) -> Result<PullReply, Status> {

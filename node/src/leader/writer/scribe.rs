@@ -32,7 +32,7 @@ use crate::cluster::Applied;
 use crate::cluster::board::Board;
 use crate::config::{self, Config};
 use crate::metrics::Metrics;
-use crate::mysql::{Database, DatabaseError, Written};
+use crate::mysql::{Database, DatabaseError, Strange, Written};
 use report::Report;
 
 mod report;
@@ -63,13 +63,15 @@ struct Untold {
 #[derive(Default)]
 struct Pending {
     batches: Vec<Vec<SpoolRecord>>,
+    strange: Vec<Strange>,
     committed: Vec<oneshot::Sender<()>>,
     places: Vec<OwnedSemaphorePermit>,
 }
 
 impl Pending {
-    fn add(&mut self, Batch { records, committed, place }: Batch) {
+    fn add(&mut self, Batch { records, strange, committed, place }: Batch) {
         self.batches.push(records);
+        self.strange.extend(strange);
         self.committed.push(committed);
         self.places.push(place);
     }
@@ -77,15 +79,15 @@ impl Pending {
     fn count(&self) -> usize {
         self.batches.iter().map(Vec::len).sum()
     }
+}
 
-    /// Its records by key, then by age. A server takes many slots of one meter at once with less work than one slot of many.
-    fn in_order(&mut self) -> Vec<&mut SpoolRecord> {
-        let records = self.batches.iter_mut().flatten();
-        let mut order: Vec<_> =
-            records.map(|record| ((record.meter, record.slot, record.kind, record.at), record)).collect();
-        order.sort_by_key(|(key, _)| *key);
-        order.into_iter().map(|(_, record)| record).collect()
-    }
+/// Records by key, then by age. A server takes many slots of one meter at once with less work than one slot of many.
+fn in_order(batches: &mut [Vec<SpoolRecord>]) -> Vec<&mut SpoolRecord> {
+    let records = batches.iter_mut().flatten();
+    let mut order: Vec<_> =
+        records.map(|record| ((record.meter, record.slot, record.kind, record.at), record)).collect();
+    order.sort_by_key(|(key, _)| *key);
+    order.into_iter().map(|(_, record)| record).collect()
 }
 
 impl Scribe {
@@ -161,7 +163,7 @@ impl Scribe {
 
     async fn write_pending(&mut self, database: &mut Database) -> Result<(), DatabaseError> {
         if let Some(pending) = &mut self.pending {
-            let mut records = pending.in_order();
+            let mut records = in_order(&mut pending.batches);
             let unknown = self.newest.unknown(records.iter().map(|record| record.meter));
             let found = database.last_readings(&unknown).await?;
             self.newest.learn(unknown, found);
@@ -169,19 +171,25 @@ impl Scribe {
             let records: Vec<&SpoolRecord> = records.into_iter().map(|record| &*record).collect();
             let patience = Patience::new(&self.config, &self.metrics);
             let written = write(database, &records, &self.newest, patience).await?;
+            for strange in &pending.strange {
+                if let Some(error) = tolerate_refused_rows(database.set_aside(strange).await)? {
+                    self.report.note(format!("not even set aside: {}: {error}", strange.why));
+                }
+            }
             let rejected: HashSet<_> = written.rejected.iter().collect();
             let stored = records.iter().enumerate().filter(|(place, _)| !rejected.contains(place));
             let stored = stored.map(|(_, record)| *record);
             self.newest.written_last_first(stored.clone().rev());
-            self.report.committed(&stored, &written);
-            self.publish(&written);
+            let set_aside = written.rejected.len().saturating_add(pending.strange.len()) as u64;
+            self.report.committed(&stored, written.rows, set_aside);
+            self.publish(written.rows, set_aside);
         }
         if self.is_latest_due() { self.tell_latest(database).await } else { Ok(()) }
     }
 
-    fn publish(&mut self, written: &Written) {
-        self.metrics.rows_written(written.rows);
-        self.metrics.rows_rejected(written.rejected.len() as u64);
+    fn publish(&mut self, rows: u64, set_aside: u64) {
+        self.metrics.rows_written(rows);
+        self.metrics.rows_rejected(set_aside);
         let Pending { committed, .. } = self.pending.take().unwrap_or_default();
         self.untold.committed.extend(committed);
         self.untold.since.get_or_insert_with(Instant::now);

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Backlog;
 use crate::clock::wall_now;
 use crate::cluster::board::Board;
-use crate::mysql::{DatabaseError, Writer, Written};
+use crate::mysql::{DatabaseError, Writer};
 
 pub(super) struct Report {
     board: Board,
@@ -49,19 +49,19 @@ impl Report {
         self.show(DatabaseStatus { state, endpoint, writer, error: String::new(), ..self.status.clone() });
     }
 
-    /// `stored` of a batch are in the tables.
+    /// `stored` are in the tables, `rows` rows; `set_aside` never will be.
     pub(super) fn committed<'r>(
         &mut self,
         stored: &(impl Iterator<Item = &'r SpoolRecord> + Clone),
-        written: &Written,
+        rows: u64,
+        set_aside: u64,
     ) {
-        let set_aside = written.rejected.len();
         if set_aside > 0 {
             self.note(format!("{set_aside} records were set aside: see table rejected"));
         }
         self.show(DatabaseStatus {
-            rows_written: self.status.rows_written.saturating_add(written.rows),
-            rows_rejected: self.status.rows_rejected.saturating_add(set_aside as u64),
+            rows_written: self.status.rows_written.saturating_add(rows),
+            rows_rejected: self.status.rows_rejected.saturating_add(set_aside),
             last_commit_at: wall_now().0,
             ..self.status.clone()
         });

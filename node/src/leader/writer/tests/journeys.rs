@@ -1,12 +1,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
+use prost::Message as _;
 use protocol::api::admin::database_status::State as DatabaseState;
 use protocol::api::peer::SpoolRecord;
 use protocol::meter::{Address, LineId, MeterId};
 use raft_store::state::registry::{Endpoint, Line, LineSpec, Meter, Parity, Schedule};
 
-use super::site::{Leader, Outbox, assert_stored, config, until};
+use super::site::{Leader, Odd, Outbox, assert_stored, config, until};
 use super::{NINE, reading};
 use crate::config::Mysql;
 use crate::mysql::CommandRow;
@@ -103,6 +105,23 @@ async fn a_record_no_table_takes_is_set_aside_and_holds_nothing_up() {
     let shown = [commits.next().await.unwrap(), commits.next().await.unwrap()];
     assert_eq!(shown, good, "what was set aside is not shown as committed");
     assert!(leader.metrics.exposition().contains("hearth_rows_rejected_total 1"));
+    leader.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_as_a_record_is_set_aside_with_its_bytes_and_holds_nothing_up() {
+    let Some(place) = Place::shared().await else { return };
+    let good = [reading(1, 0), reading(2, 0)];
+    let records = [good[0].encode_to_vec(), vec![0xFF; 7], good[1].encode_to_vec()];
+    let odd = Odd::serve(records.map(Bytes::from).to_vec()).await;
+    let leader = Leader::start(&config(place.config()), &[]);
+    leader.members_at(std::slice::from_ref(&odd.address));
+    until("all of it is acknowledged", async || *odd.acknowledged.borrow() == 3).await;
+    assert_stored(&place, &good).await;
+    assert_eq!(place.sql("SELECT meter_id, node_id, HEX(record) FROM rejected").await, ["0|1|FFFFFFFFFFFFFF"]);
+    assert!(place.sql("SELECT error FROM rejected").await[0].starts_with("record 2 of spool 9 cannot be read: "));
+    let status = leader.board.database();
+    assert_eq!((status.rows_written, status.rows_rejected), (2, 1));
     leader.stop().await;
 }
 

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use protocol::api::admin::database_status::State as DatabaseState;
-use protocol::api::peer::SpoolRecord;
-use protocol::api::peer::spool_server::SpoolServer;
+use protocol::api::peer::spool_server::{self, SpoolServer};
+use protocol::api::peer::{AcknowledgeReply, AcknowledgeRequest, PullReply, PullRequest, SpoolRecord, SpooledRecord};
 use protocol::meter::NodeId;
 use raft_store::state::UnixMillis;
 use raft_store::state::membership::Member;
@@ -16,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
+use tonic::{Request, Response, Status};
 
 use crate::cluster::Applied;
 use crate::cluster::board::Board;
@@ -81,6 +83,47 @@ impl Outbox {
     }
 }
 
+/// A spool, number 9, that gives whatever bytes it has.
+pub(super) struct Odd {
+    pub(super) address: String,
+    /// Up to which sequence.
+    pub(super) acknowledged: watch::Receiver<u64>,
+}
+
+struct OddService {
+    records: Vec<Bytes>,
+    acknowledged: watch::Sender<u64>,
+}
+
+impl Odd {
+    pub(super) async fn serve(records: Vec<Bytes>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let (sender, acknowledged) = watch::channel(0);
+        let service = SpoolServer::new(OddService { records, acknowledged: sender });
+        // Ends with the test's runtime.
+        tokio::spawn(Server::builder().add_service(service).serve_with_incoming(TcpListenerStream::new(listener)));
+        Self { address, acknowledged }
+    }
+}
+
+#[tonic::async_trait]
+impl spool_server::Spool for OddService {
+    async fn pull(&self, request: Request<PullRequest>) -> Result<Response<PullReply>, Status> {
+        let PullRequest { after, max_records, .. } = request.into_inner();
+        let records = (1..).zip(&self.records).filter(|(sequence, _)| *sequence > after);
+        let records = records.map(|(sequence, record)| SpooledRecord { sequence, record: record.clone() });
+        let records: Vec<_> = records.take(max_records as usize).collect();
+        let last = records.last().map_or(after, |record| record.sequence);
+        Ok(Response::new(PullReply { spool: 9, records, last, ..PullReply::default() }))
+    }
+
+    async fn acknowledge(&self, request: Request<AcknowledgeRequest>) -> Result<Response<AcknowledgeReply>, Status> {
+        self.acknowledged.send_replace(request.into_inner().upto);
+        Ok(Response::new(AcknowledgeReply {}))
+    }
+}
+
 /// A leader's writer without a cluster.
 pub(super) struct Leader {
     pub(super) board: Board,
@@ -112,9 +155,14 @@ impl Leader {
 
     /// These are the members now, numbered from 1.
     pub(super) fn members(&self, outboxes: &[&Outbox]) {
+        self.members_at(&outboxes.iter().map(|outbox| outbox.address.clone()).collect::<Vec<_>>());
+    }
+
+    /// The same by their addresses.
+    pub(super) fn members_at(&self, addresses: &[String]) {
         self.applied.send_modify(|applied| {
             applied.state.membership.members =
-                outboxes.iter().zip(1..).map(|(outbox, node)| (NodeId(node), member(outbox.address.clone()))).collect();
+                addresses.iter().zip(1..).map(|(address, node)| (NodeId(node), member(address.clone()))).collect();
         });
     }
 
