@@ -76,7 +76,7 @@ impl Board {
     }
 
     /// These records are in the database now.
-    pub fn committed<'r>(&self, records: &(impl Iterator<Item = &'r SpoolRecord> + Clone)) {
+    pub fn committed<'r>(&self, records: impl Iterator<Item = &'r SpoolRecord>) {
         self.watchers.tell(records);
     }
 

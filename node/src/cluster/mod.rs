@@ -101,7 +101,9 @@ impl Cluster {
         leadership: watch::Receiver<Leadership>,
         peers: Peers,
     ) -> Self {
-        let board = Board::new(config.admin.events, config.admin.watch_records);
+        // A backlog comes by so many at once, however fast a watcher is.
+        let watch_records = config.admin.watch_records.max(config.mysql.gather_rows);
+        let board = Board::new(config.admin.events, watch_records);
         let (lease, hearing) = (Lease::default(), Hearing::default());
         let farewell = Farewell::default();
         Self { node, config, consensus, machine, leadership, lease, hearing, peers, board, farewell }

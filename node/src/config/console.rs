@@ -53,8 +53,9 @@ settings!(
         message_bytes: ByteSize = ByteSize::mib(16),
         /// Changes kept for a slow watcher before it is cut off.
         watch_queue: usize = 1_024,
-        /// Committed readings kept for a watcher that does not take them, before it is cut off.
-        watch_records: usize = 50_000,
+        /// Committed readings kept for a watcher that has not taken them, before it is cut off; never less than
+        /// `mysql.gather_rows`.
+        watch_records: usize = 250_000,
         /// How long a full queue waits for its watcher before it is cut off.
         #[serde(with = "humantime_serde")]
         watch_patience: Duration = Duration::from_secs(5),

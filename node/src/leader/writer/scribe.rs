@@ -181,7 +181,7 @@ impl Scribe {
             let stored = stored.map(|(_, record)| *record);
             self.newest.written_last_first(stored.clone().rev());
             let set_aside = written.rejected.len().saturating_add(pending.strange.len()) as u64;
-            self.report.committed(&stored, written.rows, set_aside);
+            self.report.committed(stored, written.rows, set_aside);
             self.publish(written.rows, set_aside);
         }
         if self.is_latest_due() { self.tell_latest(database).await } else { Ok(()) }

@@ -50,12 +50,7 @@ impl Report {
     }
 
     /// `stored` are in the tables, `rows` rows; `set_aside` never will be.
-    pub(super) fn committed<'r>(
-        &mut self,
-        stored: &(impl Iterator<Item = &'r SpoolRecord> + Clone),
-        rows: u64,
-        set_aside: u64,
-    ) {
+    pub(super) fn committed<'r>(&mut self, stored: impl Iterator<Item = &'r SpoolRecord>, rows: u64, set_aside: u64) {
         if set_aside > 0 {
             self.note(format!("{set_aside} records were set aside: see table rejected"));
         }
