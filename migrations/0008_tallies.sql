@@ -15,6 +15,5 @@ CREATE TABLE IF NOT EXISTS slot_tally (
   missed INT UNSIGNED NOT NULL,
   first_slot DATETIME(3) NOT NULL,
   last_slot DATETIME(3) NOT NULL,
-  PRIMARY KEY (meter_id, due_from, day, node_id, reason),
-  KEY by_day (day, meter_id)
+  PRIMARY KEY (day, meter_id, due_from, node_id, reason)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;

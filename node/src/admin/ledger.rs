@@ -15,6 +15,7 @@ use crate::clock::wall_now;
 use crate::mysql::{Counts, GROUPS, Group, Plant, Span, UnreadRow};
 use crate::timetable::Zone;
 
+const DAY_MS: u64 = 24 * 3600 * 1000;
 /// Groups within groups, at most.
 const GROUPED_BY: usize = 3;
 
@@ -76,7 +77,8 @@ impl Admin {
 /// The span that is asked about; it ends at `now` where nothing else is said.
 fn span(asked: Option<api::LedgerSpan>, now: u64) -> Result<Span, Status> {
     let asked = asked.unwrap_or_default();
-    let (from, to) = (asked.from, if asked.to == 0 { now } else { asked.to });
+    // What has not begun is not counted, however far one looks ahead.
+    let (from, to) = (asked.from, if asked.to == 0 { now } else { asked.to.min(now.saturating_add(DAY_MS)) });
     if from == 0 {
         return Err(Status::invalid_argument("the span has no beginning: say from when on"));
     }

@@ -90,6 +90,10 @@ pub async fn run(args: Args, session: &Session, out: Out) -> Result<(), Failure>
     }
     let request = api::LedgerSummaryRequest { span, by: by.clone(), zone: zone.name().to_owned() };
     let reply = session.ledger().summary(request).await.map_err(Failure::of_look)?.into_inner();
+    if by.iter().any(|name| name == "hour" || name == "day") && reply.zone != zone.name() {
+        let theirs = if reply.zone.is_empty() { "UTC" } else { &reply.zone };
+        eprintln!("hours and days are of {theirs}: this node does not know of other zones");
+    }
     out.show(|| json::ledger(&by, &reply), || summary_table(&by, &reply, &zone))
 }
 

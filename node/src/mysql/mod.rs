@@ -7,7 +7,7 @@
 //!     tls          encrypted, to a server that is it
 //!     migrate      tables as this release wants them     partitions  days made ahead
 //!     lock         one node at a time changes tables
-//!     rollup       days and months of meters           retention   days dropped, frames emptied
+//!     rollup       days, months, slots counted         retention   days dropped, frames emptied
 //!     rows, write  records into rows, once               newest      the last reading of each meter
 //!     writer, text how many rows go at once              project, history
 //!   Reader     what the console lists: a connection of its own

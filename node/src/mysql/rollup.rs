@@ -1,7 +1,7 @@
-//! Days and months of each meter, made from its readings, and made again when late ones come.
+//! Days and months of each meter, made from its readings, and its slots counted by day; made again when something comes late.
 //!
 //! ```text
-//!   writer: rows of a day that is over --+  same transaction
+//!   writer: rows of a day that is over --+  before their spool is told
 //!                                        v
 //!   keeper: a day has ended ---------> rollup_due (day) --> reading_day --> rollup_due (month) --> reading_month
 //!           its slots are closed ----> rollup_due (tally) --> slot_tally
@@ -143,18 +143,19 @@ impl Database {
             self.config.batch_rows
         );
         let params = Params::Positional(vec![self.moment(begin)?, self.moment(end)?, after.into()]);
-        self.mark_some(Span::Day, "rolled", plant, day, (&ask, params), now).await
+        // Nothing of that day is under way any more: its marks need not lie.
+        self.mark_some(Span::Day, "rolled", (day, plant), (&ask, params), now.before(self.config.rollup_settle)).await
     }
 
-    /// Marks the meters of `day` that a question finds, `mysql.batch_rows` at most, and puts down how far `duty` is; true.
+    /// Marks the meters of `day` that a question finds, `mysql.batch_rows` at most, as if it were `at`, and puts down how far
+    /// `duty` is; true.
     async fn mark_some(
         &mut self,
         span: Span,
         duty: &str,
-        plant: &Plant,
-        day: Date,
+        (day, plant): (Date, &Plant),
         (ask, params): (&str, Params),
-        now: UnixMillis,
+        at: UnixMillis,
     ) -> Result<bool, DatabaseError> {
         let rows = self.session.query(ask, params).await?;
         let meters: Vec<u64> = rows.into_iter().filter_map(|row| row.get(0)).collect();
@@ -164,9 +165,7 @@ impl Database {
             _ => (day.saturating_add(1.day()), 0),
         };
         self.session.execute("START TRANSACTION").await?;
-        // Nothing of that day is under way any more: its marks need not lie.
-        let settled = now.before(self.config.rollup_settle);
-        let mut done = self.mark(span, meters.into_iter().map(|meter| (day, meter)).collect(), settled).await;
+        let mut done = self.mark(span, meters.into_iter().map(|meter| (day, meter)).collect(), at).await;
         if done.is_ok() {
             done = self.set_progress(duty, progress, plant.name()).await;
         }

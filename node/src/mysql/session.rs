@@ -137,7 +137,7 @@ impl Session {
         // The server gives a lock up first, so that the answer says why.
         let lock_seconds = (seconds / 2).max(1);
         self.execute(&format!(
-            "SET SESSION time_zone = '+00:00', sql_mode = '{SQL_MODE}', innodb_lock_wait_timeout = {lock_seconds}, \
+            "SET SESSION time_zone = '+00:00', lc_messages = 'en_US', sql_mode = '{SQL_MODE}', innodb_lock_wait_timeout = {lock_seconds}, \
              lock_wait_timeout = {lock_seconds}"
         ))
         .await?;

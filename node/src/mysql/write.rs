@@ -12,13 +12,17 @@
 //! other; a connection that fails loses nothing of what another wrote, and is repeated with all of it. Refuses: trying
 //! again.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use futures::future::join_all;
+use jiff::civil::Date;
 use mysql_async::Value;
 use prost::Message;
 use protocol::api::peer::SpoolRecord;
 use protocol::api::peer::spool_record::Content;
 
+use super::rollup::Plant;
 use super::rollup::due::late;
 use super::rows::{self, RecordRow};
 use super::session::Session;
@@ -67,14 +71,8 @@ impl Database {
         records: &[&SpoolRecord],
         is_fresh: impl Fn(&SpoolRecord) -> bool,
     ) -> Result<Written, DatabaseError> {
-        let now = wall_now();
-        let days = |only: fn(&SpoolRecord) -> bool| {
-            let slots = records.iter().filter(move |record| only(record)).map(|record| (record.meter, record.slot));
-            late(&self.plant, now, slots)
-        };
-        let (over, read) = (days(|_| true), days(|record| matches!(record.content, Some(Content::Reading(_)))));
-        // Between the two nobody takes a day for counted that is about to change.
-        self.mark_uncounted(over.iter().copied(), now).await?;
+        // Nobody takes a day for counted that is about to change.
+        self.mark_uncounted(&over(&self.plant, records), wall_now()).await?;
         let sorted = sort(records, is_fresh);
         let sessions = std::iter::once(&mut self.session).chain(&mut self.beside);
         let parts = parts(&sorted, self.config.connections);
@@ -85,8 +83,10 @@ impl Database {
             self.reject(records, rejection).await?;
         }
         // After the readings: who pulled them is told only when both are in, and sends them again otherwise.
-        self.mark_late(read, now).await?;
-        self.mark_uncounted(over.into_iter(), now).await?;
+        let is_reading = |record: &&SpoolRecord| matches!(record.content, Some(Content::Reading(_)));
+        let read: Vec<_> = records.iter().copied().filter(is_reading).collect();
+        self.mark_late(over(&self.plant, &read), wall_now()).await?;
+        self.mark_uncounted(&over(&self.plant, records), wall_now()).await?;
         let rejected: Vec<_> = rejections.into_iter().map(|rejection| rejection.index).collect();
         Ok(Written { rows: records.len().saturating_sub(rejected.len()) as u64, rejected })
     }
@@ -133,6 +133,11 @@ impl Database {
         ];
         self.session.execute_with(REJECT, values).await
     }
+}
+
+/// Days of meters that are over, and that `records` are of.
+fn over(plant: &Plant, records: &[&SpoolRecord]) -> BTreeSet<(Date, u64)> {
+    late(plant, wall_now(), records.iter().map(|record| (record.meter, record.slot)))
 }
 
 /// A record in the order of its key and age.

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use mysql_async::{Params, Row, Value};
 
-use super::tallied::{Run, Tallied};
+use super::tallied::{Run, Tallied, UNMARKED};
 use super::{Accounts, Counts, Group, Span};
 use crate::mysql::DatabaseError;
 use crate::mysql::ledger::cell;
@@ -29,9 +29,13 @@ use crate::mysql::session::Session;
 const CLASSES: usize = 3;
 const CLASS: &str = "CASE WHEN s.ends > ? THEN 2 WHEN s.ends > ? THEN 1 ELSE 0 END";
 
+const DUTIES: &str = "duty d";
+
 /// A statement.
 #[derive(Debug)]
 struct Part {
+    /// Tables that the others are joined to, with duties `d` among them.
+    first: &'static str,
     /// What a row has of hour, day, node, reason, and the end of its slot.
     hour: String,
     day: String,
@@ -40,7 +44,7 @@ struct Part {
     class: &'static str,
     /// Due, on time, late, backfilled, missed.
     counts: [&'static str; 5],
-    /// Behind the duties.
+    /// Behind them.
     from: String,
     condition: String,
     /// In the order of their places.
@@ -105,7 +109,7 @@ async fn count(
             let mut all = Vec::new();
             for (from, to, ahead) in plant.stretches(span.from, span.to) {
                 let moments = Moments { ahead, ..moments.clone() };
-                all.extend(parts(session, &moments, by, (from, to), Some(plant.name())).await?);
+                all.extend(parts(session, &moments, by, (from, to), Some(plant)).await?);
             }
             all
         }
@@ -131,15 +135,19 @@ async fn parts(
     moments: &Moments,
     by: &[Group],
     (from, to): (u64, u64),
-    zone: Option<&str>,
+    plant: Option<&Plant>,
 ) -> Result<Vec<Part>, DatabaseError> {
     let tallied = match by.iter().any(|group| group.name == "hour") {
         true => Tallied::none((from, to)),
-        false => Tallied::of(session, (from, to), zone).await?,
+        false => Tallied::of(session, (from, to), plant).await?,
     };
     let moments = moments.within(from, to);
     let mut parts = vec![whole(&moments, by), partly(&moments)];
-    parts.extend(tallied.runs.iter().map(|run| counted(&moments.within(run.from, run.to), run)));
+    parts.extend(tallied.runs.iter().map(counted));
+    for day in &tallied.marked {
+        let moments = moments.within(day.from, day.to);
+        parts.extend([read(&moments), missed(&moments)].map(|part| part.of_marked(day)));
+    }
     for (from, to) in tallied.gaps {
         let moments = moments.within(from, to);
         parts.extend([read(&moments), missed(&moments)]);
@@ -201,6 +209,7 @@ fn whole(moments: &Moments, by: &[Group]) -> Part {
     let wanted = |name, sql: String| if by.iter().any(|group| group.name == name) { sql } else { "0".to_owned() };
     let (hour, day) = (wanted("hour", moments.hour()), wanted("day", moments.day()));
     Part {
+        first: DUTIES,
         hour: "s.hour".to_owned(),
         day: "s.day".to_owned(),
         node: "0",
@@ -220,6 +229,7 @@ fn whole(moments: &Moments, by: &[Group]) -> Part {
 fn partly(moments: &Moments) -> Part {
     let Moments { now, horizon, from, to, .. } = moments;
     Part {
+        first: DUTIES,
         hour: moments.hour(),
         day: moments.day(),
         node: "0",
@@ -233,22 +243,18 @@ fn partly(moments: &Moments) -> Part {
 }
 
 /// Days whose slots are all closed.
-fn counted(moments: &Moments, run: &Run) -> Part {
-    let Moments { from, to, .. } = moments;
-    let (first, last) = run.days;
+fn counted(run: &Run) -> Part {
     Part {
+        first: "slot_tally t JOIN duty d ON d.meter_id = t.meter_id AND d.due_from = t.due_from",
         hour: "0".to_owned(),
         day: "TO_DAYS(t.day)".to_owned(),
         node: "t.node_id",
         reason: "t.reason",
         class: "0",
         counts: ["0", "SUM(t.on_time)", "SUM(t.late)", "SUM(t.backfilled)", "SUM(t.missed)"],
-        from: format!(
-            "JOIN slot_tally t ON t.meter_id = d.meter_id AND t.due_from = d.due_from \
-             AND t.day BETWEEN '{first}' AND '{last}'"
-        ),
-        condition: OVERLAPS.to_owned(),
-        values: values([to, from]),
+        from: String::new(),
+        condition: format!("{} AND {UNMARKED}", run.counted()),
+        values: Vec::new(),
     }
 }
 
@@ -256,6 +262,7 @@ fn counted(moments: &Moments, run: &Run) -> Part {
 fn read(moments: &Moments) -> Part {
     let Moments { now, horizon, from, to, .. } = moments;
     Part {
+        first: DUTIES,
         hour: moments.hour(),
         day: moments.day(),
         node: "r.node_id",
@@ -279,6 +286,7 @@ fn read(moments: &Moments) -> Part {
 fn missed(moments: &Moments) -> Part {
     let Moments { now, horizon, from, to, .. } = moments;
     Part {
+        first: DUTIES,
         hour: moments.hour(),
         day: moments.day(),
         node: "x.node_id",
@@ -295,6 +303,12 @@ fn missed(moments: &Moments) -> Part {
 }
 
 impl Part {
+    /// The same of the meters that are marked on `day`.
+    fn of_marked(self, day: &Run) -> Self {
+        let first = "rollup_due u JOIN duty d ON d.meter_id = u.meter_id";
+        Self { first, condition: format!("{} AND {}", self.condition, day.marked()), ..self }
+    }
+
     /// Rows of a name for each of `by`, the end of the slots, and the counts.
     fn sql(&self, span: &Span, by: &[Group], limit: u32) -> String {
         let names: String = by.iter().map(|group| format!("{}, ", group.sql)).collect();
@@ -321,8 +335,9 @@ impl Part {
         let [due, on_time, late, backfilled, missed] = self.counts;
         format!(
             "SELECT STRAIGHT_JOIN {shown}{} AS class, {due} AS due, {on_time} AS on_time, {late} AS late, \
-             {backfilled} AS backfilled, {missed} AS missed FROM duty d{} {} WHERE {}{} GROUP BY {}",
+             {backfilled} AS backfilled, {missed} AS missed FROM {}{} {} WHERE {}{} GROUP BY {}",
             self.class,
+            self.first,
             joined(&wanted, "d"),
             self.from,
             self.condition,

@@ -5,12 +5,12 @@
 //!   other days     marks that no reading stands beside, and slots behind the horizon that have neither
 //! ```
 //!
-//! Promises: what it costs goes by what was missed, not by what was due. Refuses: slots that are unaccounted for: that there
-//! are none is asked by a query of its own, which looks at every slot.
+//! Promises: no slot that was read is looked at, but for those behind the horizon. Refuses: slots that are unaccounted for:
+//! that there are none is asked by a query of its own, which looks at every slot.
 
 use mysql_async::{Params, Row, Value};
 
-use super::tallied::{Run, Tallied};
+use super::tallied::{Run, Tallied, UNMARKED};
 use super::{Span, UnreadRow, only};
 use crate::mysql::DatabaseError;
 use crate::mysql::ledger::{cell, millis};
@@ -33,6 +33,7 @@ pub(super) async fn ask(
     let tallied = Tallied::of(session, (span.from, span.to), None).await?;
     let first = after.as_ref().map_or(0, |(meter, _)| *meter);
     let mut parts: Vec<_> = tallied.runs.iter().map(|run| counted(run, first)).collect();
+    parts.extend(tallied.marked.iter().map(|day| missed((day.from, day.to), first).of_marked(day)));
     parts.extend(tallied.gaps.iter().flat_map(|gap| [missed(*gap, first), waiting(*gap, first)]));
     let Some(sql) = parts.iter().map(|part| part.sql.clone()).reduce(|all, part| format!("{all} UNION ALL {part}"))
     else {
@@ -65,12 +66,21 @@ pub(super) async fn ask(
 
 const DUTY: &str = "d.meter_id, d.line_id, d.model, d.schedule_id";
 
+impl Part {
+    /// The same of the meters that are marked on `day`.
+    fn of_marked(self, day: &Run) -> Self {
+        let marked =
+            format!("AND EXISTS (SELECT 1 FROM rollup_due u WHERE {} AND u.meter_id = x.meter_id)", day.marked());
+        Self { sql: format!("{} {marked}", self.sql), ..self }
+    }
+}
+
 fn counted(run: &Run, first: u64) -> Part {
-    let (from, to) = run.days;
     let sql = format!(
         "SELECT STRAIGHT_JOIN {DUTY}, t.node_id, t.reason, t.missed AS slots, t.first_slot AS first, t.last_slot AS last \
          FROM slot_tally t JOIN duty d ON d.meter_id = t.meter_id AND d.due_from = t.due_from \
-         WHERE t.meter_id >= ? AND t.day BETWEEN '{from}' AND '{to}' AND t.missed > 0"
+         WHERE {} AND t.missed > 0 AND t.meter_id >= ? AND {UNMARKED}",
+        run.counted()
     );
     Part { sql, values: vec![first.into()] }
 }

@@ -134,7 +134,6 @@ impl Ledger {
             "UPDATE ledger_horizon SET begins = GREATEST(begins, ?) WHERE id = 1".to_owned(),
             format!("DELETE FROM schedule_slot WHERE slot < ? LIMIT {most}"),
             format!("DELETE FROM duty WHERE due_until < ? LIMIT {most}"),
-            format!("DELETE FROM slot_tally WHERE day < DATE(?) LIMIT {most}"),
         ];
         self.session.execute("START TRANSACTION").await?;
         let pruned = async {
@@ -148,7 +147,11 @@ impl Ledger {
             Ok(book.begins)
         };
         let pruned = pruned.await;
-        self.end(pruned).await
+        let begins = self.end(pruned).await?;
+        // Of no use to anybody: nobody has to wait for it.
+        let counted = format!("DELETE FROM slot_tally WHERE day < DATE(?) LIMIT {most}");
+        self.session.execute_with(&counted, vec![self.value(begins)?]).await?;
+        Ok(begins)
     }
 
     /// The first day that both tables of slots have, Unix ms; 0 where that cannot be told.

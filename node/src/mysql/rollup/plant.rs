@@ -31,6 +31,11 @@ impl Plant {
         &self.name
     }
 
+    /// Whether its days begin and end as those of `other` do.
+    pub fn has_days_of(&self, other: &Self) -> bool {
+        self.zone == other.zone
+    }
+
     /// The civil day of a moment.
     pub fn day_of(&self, moment: UnixMillis) -> Date {
         self.zone.civil(moment.0).map_or(Date::MAX, DateTime::date)

@@ -6,11 +6,13 @@
 //! ```
 //!
 //! Promises: what is counted is what the view `slot_ledger` says of the day's closed slots; a mark stands from before what
-//! comes later is written until it is counted, so that a day without marks is counted as it is. Refuses: counting what is
-//! still open.
+//! comes later is written until it is counted, which is `mysql.rollup_settle` later: while a batch is written in less, a meter
+//! without a mark is counted as it is. Days are those of one zone: another one begins anew. Refuses: counting what is still
+//! open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::ToSpan;
 use jiff::civil::Date;
 use mysql_async::{Params, Row, Value};
 use raft_store::state::UnixMillis;
@@ -23,6 +25,8 @@ use crate::mysql::{Database, DatabaseError};
 
 /// How far days are counted, in `keeper_progress`.
 pub(in crate::mysql) const DUTY: &str = "tallied";
+/// Of days that are those of no zone yet.
+const NO_ZONE: &str = "-";
 
 const TALLIES: Insert = Insert {
     table: "slot_tally",
@@ -62,7 +66,9 @@ const MISSED: &str = "SELECT STRAIGHT_JOIN d.meter_id, d.due_from, x.node_id, x.
     GROUP BY d.meter_id, d.due_from, x.node_id, x.reason";
 /// The day is closed: nothing that began on it ends behind the horizon.
 const CLOSED: &str = "SELECT 1 FROM ledger_horizon h WHERE h.id = 1 AND h.horizon >= ? AND NOT EXISTS \
-    (SELECT 1 FROM schedule_slot s WHERE s.slot >= ? AND s.slot < ? AND s.ends > h.horizon)";
+    (SELECT 1 FROM schedule_slot s WHERE s.slot >= ? AND s.slot < ? AND s.ends > h.horizon AND EXISTS \
+    (SELECT 1 FROM duty d WHERE d.schedule_id = s.schedule_id AND d.due_from <= s.slot \
+    AND (d.due_until IS NULL OR s.slot < d.due_until)))";
 const METERS: &str = "SELECT DISTINCT d.meter_id FROM duty d \
     WHERE d.due_from < ? AND (d.due_until IS NULL OR d.due_until > ?) AND d.meter_id > ? ORDER BY d.meter_id LIMIT";
 
@@ -72,9 +78,10 @@ impl Database {
         let Some(chunk) = self.due(Span::Tally, now).await? else { return Ok(0) };
         let counted = self.counted(plant, &chunk).await?;
         self.session.execute("START TRANSACTION").await?;
-        let done = self.tell_counted(&chunk, counted).await;
-        self.end_transaction(done).await?;
-        Ok(chunk.marks.len())
+        let done = self.tell_counted(plant, &chunk, counted).await;
+        let told = done.as_ref().is_ok_and(|told| *told);
+        self.end_transaction(done.map(drop)).await?;
+        Ok(if told { chunk.marks.len() } else { 0 })
     }
 
     async fn counted(&mut self, plant: &Plant, chunk: &Chunk) -> Result<BTreeMap<u64, Vec<Vec<Value>>>, DatabaseError> {
@@ -92,21 +99,26 @@ impl Database {
         Ok(counted)
     }
 
+    /// False where days are those of another zone by now.
     async fn tell_counted(
         &mut self,
+        plant: &Plant,
         chunk: &Chunk,
         mut counted: BTreeMap<u64, Vec<Vec<Value>>>,
-    ) -> Result<(), DatabaseError> {
+    ) -> Result<bool, DatabaseError> {
         let meters = self.unchanged(chunk).await?;
+        if self.progress(DUTY).await?.is_none_or(|tallied| tallied.zone != plant.name()) {
+            return Ok(false);
+        }
         if meters.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let list = meters.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
         let remove = format!("DELETE FROM slot_tally WHERE day = ? AND meter_id IN ({list})");
         self.session.execute_with(&remove, vec![chunk.day.to_string().into()]).await?;
         let rows = meters.iter().filter_map(|meter| counted.remove(meter)).flatten().collect();
         TALLIES.put(&mut self.session, rows).await?;
-        self.unmark(chunk, &meters).await
+        self.unmark(chunk, &meters).await.map(|()| true)
     }
 
     /// Marks every meter that was due on the first day that is closed and not counted; false: there is no such day.
@@ -119,30 +131,48 @@ impl Database {
         }
         let ask = format!("{METERS} {}", self.config.batch_rows);
         let params = Params::Positional(vec![self.moment(end)?, self.moment(begin)?, after.into()]);
-        self.mark_some(Span::Tally, DUTY, plant, day, (&ask, params), now).await
+        // What comes late for that day may be under way: its marks lie for a while, like that one's.
+        self.mark_some(Span::Tally, DUTY, (day, plant), (&ask, params), now).await
     }
 
     async fn next_closed(&mut self, plant: &Plant) -> Result<Option<(Date, u64)>, DatabaseError> {
-        if let Some(tallied) = self.progress(DUTY).await?.filter(|tallied| tallied.zone == plant.name()) {
+        let progress = self.progress(DUTY).await?;
+        if let Some(tallied) = progress.as_ref().filter(|tallied| tallied.zone == plant.name()) {
             return Ok(Some((tallied.day, tallied.after_meter)));
         }
         let ask = format!("SELECT {} FROM ledger_horizon h WHERE h.id = 1", millis("h.begins"));
         let rows = self.session.query(&ask, Params::Empty).await?;
-        let begins = rows.first().and_then(|row| cell::<u64>(row, 0));
-        Ok(begins.map(|begins| (plant.day_of(UnixMillis(begins)), 0)))
+        let Some(begins) = rows.first().and_then(|row| cell::<u64>(row, 0)) else { return Ok(None) };
+        let first = plant.day_of(UnixMillis(begins));
+        if progress.is_some() {
+            self.begin_anew(first).await?;
+        }
+        self.set_progress(DUTY, (first, 0), plant.name()).await?;
+        Ok(Some((first, 0)))
+    }
+
+    /// Days were those of another zone: a row of one would be counted beside those of its neighbours.
+    async fn begin_anew(&mut self, first: Date) -> Result<(), DatabaseError> {
+        // From here on nobody adds anything up, until the days of the new zone are counted.
+        self.set_progress(DUTY, (first, 0), NO_ZONE).await?;
+        self.session.execute("TRUNCATE TABLE slot_tally").await?;
+        self.session.execute_with("DELETE FROM rollup_due WHERE span = ?", vec![(Span::Tally as u8).into()]).await
     }
 
     /// Marks those of `days` (day and meter) that were counted, or are about to be.
     pub(in crate::mysql) async fn mark_uncounted(
         &mut self,
-        days: impl Iterator<Item = (Date, u64)>,
+        days: &BTreeSet<(Date, u64)>,
         now: UnixMillis,
     ) -> Result<(), DatabaseError> {
-        let mut days = days.peekable();
-        if days.peek().is_none() {
+        if days.is_empty() {
             return Ok(());
         }
         let Some(tallied) = self.progress(DUTY).await? else { return Ok(()) };
+        // Where the keeper goes by another zone, a slot may be of the day before or after.
+        let around = if tallied.zone == self.plant.name() { 0..=0 } else { -1..=1 };
+        let days =
+            days.iter().flat_map(|(day, meter)| around.clone().map(|by| (day.saturating_add(by.days()), *meter)));
         self.mark(Span::Tally, days.filter(|(day, _)| *day <= tallied.day).collect(), now).await
     }
 }
