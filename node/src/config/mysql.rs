@@ -54,16 +54,17 @@ settings!(
         /// For a call to a node's spool, beyond the time it was asked to wait.
         #[serde(with = "humantime_serde")]
         pull_timeout: Duration = Duration::from_secs(10),
-        /// Rows that are sorted before they are written, at most: rows of one meter side by side are less work for the server.
-        gather_rows: usize = 120_000,
+        /// Rows that are sorted before they are written, at most, some 400 bytes each: rows of one meter side by side are less
+        /// work for the server.
+        gather_rows: usize = 240_000,
         /// Pulls of one node that wait to be written, at most.
-        pulls_ahead: usize = 12,
+        pulls_ahead: usize = 20,
         /// Pulls of fresh readings of one node that wait to be written beside a backlog, at most; it has places of its own.
         fresh_pulls: usize = 2,
         /// Pulls of one node that are written or wait to be, and that its spool still keeps, at most.
         pulls_unacknowledged: usize = 256,
         /// Pulls of all nodes between the pullers and the writing loop, at most: of fresh readings, and of a backlog.
-        hand_over: usize = 36,
+        hand_over: usize = 60,
         /// A spool that holds so many records more than were pulled has a backlog: what comes after them is pulled beside it.
         lane_records: u64 = 20_000,
         /// How often fresh readings are pulled beside a backlog, at least.

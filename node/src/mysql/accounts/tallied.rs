@@ -82,7 +82,7 @@ impl Tallied {
         let stand = stand.and_then(|(day, zone, begins)| Some((Date::from_str(&day).ok()?, zone, begins)));
         let (open, zone, begins) = stand.ok_or_else(|| wrong(session))?;
         let counted_in = Plant::new(&zone);
-        if plant.is_some_and(|plant| !plant.has_days_of(&counted_in)) {
+        if begins >= to || plant.is_some_and(|plant| !plant.has_days_of(&counted_in)) {
             return Ok(Self::none((from, to)));
         }
         let ask = "SELECT DISTINCT DATE_FORMAT(day, '%Y-%m-%d') FROM rollup_due WHERE span = 3";

@@ -385,6 +385,10 @@ async fn counts_are_those_of_the_view_whatever_they_are_grouped_by_and_however_d
     as_the_view_says(&place, &spans, &shanghai, 8).await;
     place.sql("UPDATE slot_tally SET on_time = on_time + 1").await;
     assert!(summary(&place, spans[2]).await.on_time > after.on_time, "days of Shanghai are counted");
+
+    // And where the accounts begin within a day that was counted.
+    place.sql("UPDATE ledger_horizon SET begins = '2026-11-23 09:40:00'").await;
+    as_the_view_says(&place, &[(0, now + 1), (NINE, NINE + 2 * QUARTER), spans[2]], &shanghai, 8).await;
 }
 
 async fn keeper(place: &Place) -> Database {
