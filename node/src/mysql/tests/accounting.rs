@@ -264,11 +264,6 @@ fn group(name: &str) -> Group {
 }
 
 async fn with_places(place: &Place) {
-    for column in ["region", "station", "community", "building", "unit", "household"] {
-        place
-            .sql(&format!("ALTER TABLE meter ADD COLUMN IF NOT EXISTS {column} VARCHAR(128) NOT NULL DEFAULT ''"))
-            .await;
-    }
     place.sql("INSERT INTO line (line_id, name, endpoint) VALUES (3, 'l3', 'tcp://gw:1')").await;
     let row = |n: u64, region: &str| format!("({n}, 'm{n}', 3, 'mbus', '{n}', 900, 0, 1, '{region}')");
     let rows = [row(1, "north"), row(2, "north"), row(3, "south")].join(", ");

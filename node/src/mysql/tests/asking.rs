@@ -15,11 +15,6 @@ async fn plant() -> Option<Place> {
     let place = Place::shared().await?;
     place.migrated().await.write(&[reading(9, 0, 0)]).await.unwrap();
     place.sql("DELETE FROM reading").await;
-    for column in ["region", "station", "community", "building", "unit", "household"] {
-        place
-            .sql(&format!("ALTER TABLE meter ADD COLUMN IF NOT EXISTS {column} VARCHAR(64) NOT NULL DEFAULT ''"))
-            .await;
-    }
     place
         .sql(
             "INSERT INTO meter (meter_id, name, line_id, dialect, address, interval_s, offset_s, enabled, station, \
