@@ -1,4 +1,4 @@
-//! The keeper of the tables: days made ahead and dropped, days and months rolled up, on a connection of its own.
+//! The keeper of the tables: days made ahead and dropped, days and months rolled up, slots counted, on a connection of its own.
 //!
 //! Promises: it never holds the writer up for longer than `mysql.keeper_lock_wait`; whatever it was at when leadership or
 //! the connection ended goes on where it stopped. Refuses: writing a reading.

@@ -17,11 +17,11 @@ use std::collections::BTreeMap;
 
 use mysql_async::{Params, Row, Value};
 
-use super::tallied::{Run, Tallied, UNMARKED};
+use super::tallied::{Run, Tallied, unmarked};
 use super::{Accounts, Counts, Group, Span};
 use crate::mysql::DatabaseError;
 use crate::mysql::ledger::cell;
-use crate::mysql::rollup::Plant;
+use crate::mysql::rollup::{Plant, tally};
 use crate::mysql::rows::moment;
 use crate::mysql::session::Session;
 
@@ -253,7 +253,7 @@ fn counted(run: &Run) -> Part {
         class: "0",
         counts: ["0", "SUM(t.on_time)", "SUM(t.late)", "SUM(t.backfilled)", "SUM(t.missed)"],
         from: String::new(),
-        condition: format!("{} AND {UNMARKED}", run.counted()),
+        condition: format!("{} AND {}", run.counted(), unmarked()),
         values: Vec::new(),
     }
 }
@@ -268,13 +268,7 @@ fn read(moments: &Moments) -> Part {
         node: "r.node_id",
         reason: "''",
         class: CLASS,
-        counts: [
-            "0",
-            "SUM((r.quality & 4096) = 0 AND r.read_at <= s.on_time_until)",
-            "SUM((r.quality & 4096) = 0 AND r.read_at > s.on_time_until)",
-            "SUM((r.quality & 4096) <> 0)",
-            "0",
-        ],
+        counts: ["0", tally::ON_TIME, tally::LATE, tally::BACKFILLED, "0"],
         from: "JOIN reading r FORCE INDEX (PRIMARY) ON r.meter_id = d.meter_id AND r.kind = 1 \
                JOIN schedule_slot s ON s.schedule_id = d.schedule_id AND s.slot = r.slot"
             .to_owned(),

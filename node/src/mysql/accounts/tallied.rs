@@ -41,8 +41,12 @@ pub(super) struct Tallied {
 }
 
 /// Of a row `t` of `slot_tally`: it says what is.
-pub(super) const UNMARKED: &str = "NOT EXISTS (SELECT 1 FROM rollup_due u WHERE u.span = 3 AND u.day = t.day \
-     AND u.meter_id = t.meter_id)";
+pub(super) fn unmarked() -> String {
+    format!(
+        "NOT EXISTS (SELECT 1 FROM rollup_due u WHERE u.span = {} AND u.day = t.day AND u.meter_id = t.meter_id)",
+        tally::SPAN
+    )
+}
 
 impl Run {
     /// Of a row `t` of `slot_tally`: it is of these days.
@@ -53,7 +57,7 @@ impl Run {
 
     /// Of a row `u` of `rollup_due`: its meter is marked on this day, the first of the run.
     pub(super) fn marked(&self) -> String {
-        format!("u.span = 3 AND u.day = '{}'", self.days.0)
+        format!("u.span = {} AND u.day = '{}'", tally::SPAN, self.days.0)
     }
 }
 
@@ -85,8 +89,8 @@ impl Tallied {
         if begins >= to || plant.is_some_and(|plant| !plant.has_days_of(&counted_in)) {
             return Ok(Self::none((from, to)));
         }
-        let ask = "SELECT DISTINCT DATE_FORMAT(day, '%Y-%m-%d') FROM rollup_due WHERE span = 3";
-        let rows = session.query(ask, Params::Empty).await?;
+        let ask = "SELECT DISTINCT DATE_FORMAT(day, '%Y-%m-%d') FROM rollup_due WHERE span = ?";
+        let rows = session.query(ask, Params::Positional(vec![tally::SPAN.into()])).await?;
         let marked = rows.iter().map(|row| Date::from_str(&cell::<String>(row, 0)?).ok());
         let marked = marked.collect::<Option<BTreeSet<_>>>().ok_or_else(|| wrong(session))?;
         Ok(Self::cut(&counted_in, (from.max(begins), to), open, &marked).before(from))

@@ -10,7 +10,7 @@
 
 use mysql_async::{Params, Row, Value};
 
-use super::tallied::{Run, Tallied, UNMARKED};
+use super::tallied::{Run, Tallied, unmarked};
 use super::{Span, UnreadRow, only};
 use crate::mysql::DatabaseError;
 use crate::mysql::ledger::{cell, millis};
@@ -79,8 +79,9 @@ fn counted(run: &Run, first: u64) -> Part {
     let sql = format!(
         "SELECT STRAIGHT_JOIN {DUTY}, t.node_id, t.reason, t.missed AS slots, t.first_slot AS first, t.last_slot AS last \
          FROM slot_tally t JOIN duty d ON d.meter_id = t.meter_id AND d.due_from = t.due_from \
-         WHERE {} AND t.missed > 0 AND t.meter_id >= ? AND {UNMARKED}",
-        run.counted()
+         WHERE {} AND t.missed > 0 AND t.meter_id >= ? AND {}",
+        run.counted(),
+        unmarked()
     );
     Part { sql, values: vec![first.into()] }
 }

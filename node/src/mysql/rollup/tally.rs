@@ -25,6 +25,8 @@ use crate::mysql::{Database, DatabaseError};
 
 /// How far days are counted, in `keeper_progress`.
 pub(in crate::mysql) const DUTY: &str = "tallied";
+/// What a mark in `rollup_due` asks for where it asks for this.
+pub(in crate::mysql) const SPAN: u8 = Span::Tally as u8;
 /// Of days that are those of no zone yet.
 const NO_ZONE: &str = "-";
 
@@ -47,10 +49,13 @@ const TALLIES: Insert = Insert {
                    first_slot = {new:first_slot}, last_slot = {new:last_slot}",
 };
 
-const READ: &str = "SELECT STRAIGHT_JOIN d.meter_id, d.due_from, r.node_id, '', \
-    CAST(SUM((r.quality & 4096) = 0 AND r.read_at <= s.on_time_until) AS UNSIGNED), \
-    CAST(SUM((r.quality & 4096) = 0 AND r.read_at > s.on_time_until) AS UNSIGNED), \
-    CAST(SUM((r.quality & 4096) <> 0) AS UNSIGNED), 0, MIN(r.slot), MAX(r.slot) \
+/// Readings `r` of slots `s` by outcome.
+pub(in crate::mysql) const ON_TIME: &str = "SUM((r.quality & 4096) = 0 AND r.read_at <= s.on_time_until)";
+pub(in crate::mysql) const LATE: &str = "SUM((r.quality & 4096) = 0 AND r.read_at > s.on_time_until)";
+pub(in crate::mysql) const BACKFILLED: &str = "SUM((r.quality & 4096) <> 0)";
+
+const READ: &str = "SELECT STRAIGHT_JOIN d.meter_id, d.due_from, r.node_id, '', CAST({on_time} AS UNSIGNED), \
+    CAST({late} AS UNSIGNED), CAST({backfilled} AS UNSIGNED), 0, MIN(r.slot), MAX(r.slot) \
     FROM duty d JOIN reading r FORCE INDEX (PRIMARY) ON r.meter_id = d.meter_id AND r.kind = 1 \
     JOIN schedule_slot s ON s.schedule_id = d.schedule_id AND s.slot = r.slot \
     WHERE d.meter_id IN ({meters}) AND r.slot >= ? AND r.slot < ? \
@@ -87,7 +92,8 @@ impl Database {
     async fn counted(&mut self, plant: &Plant, chunk: &Chunk) -> Result<BTreeMap<u64, Vec<Vec<Value>>>, DatabaseError> {
         let (begin, end) = plant.bounds(chunk.day);
         let mut counted = BTreeMap::<u64, Vec<_>>::new();
-        for ask in [READ, MISSED] {
+        let read = READ.replace("{on_time}", ON_TIME).replace("{late}", LATE).replace("{backfilled}", BACKFILLED);
+        for ask in [read.as_str(), MISSED] {
             let ask = ask.replace("{meters}", &chunk.meters());
             let params = Params::Positional(vec![self.moment(begin)?, self.moment(end)?]);
             for row in self.session.query(&ask, params).await? {
@@ -156,7 +162,7 @@ impl Database {
         // From here on nobody adds anything up, until the days of the new zone are counted.
         self.set_progress(DUTY, (first, 0), NO_ZONE).await?;
         self.session.execute("TRUNCATE TABLE slot_tally").await?;
-        self.session.execute_with("DELETE FROM rollup_due WHERE span = ?", vec![(Span::Tally as u8).into()]).await
+        self.session.execute_with("DELETE FROM rollup_due WHERE span = ?", vec![SPAN.into()]).await
     }
 
     /// Marks those of `days` (day and meter) that were counted, or are about to be.
