@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 use mysql_async::{Params, Row, Value};
 
-use super::tallied::{Run, Tallied, unmarked};
+use super::tallied::{Run, Tallied};
 use super::{Accounts, Counts, Group, Span};
 use crate::mysql::DatabaseError;
 use crate::mysql::ledger::cell;
@@ -143,7 +143,7 @@ async fn parts(
     };
     let moments = moments.within(from, to);
     let mut parts = vec![whole(&moments, by), partly(&moments)];
-    parts.extend(tallied.runs.iter().map(counted));
+    parts.extend(tallied.runs.iter().map(|run| counted(run.counted(&tallied.marked))));
     for day in &tallied.marked {
         let moments = moments.within(day.from, day.to);
         parts.extend([read(&moments), missed(&moments)].map(|part| part.of_marked(day)));
@@ -243,7 +243,7 @@ fn partly(moments: &Moments) -> Part {
 }
 
 /// Days whose slots are all closed.
-fn counted(run: &Run) -> Part {
+fn counted(condition: String) -> Part {
     Part {
         first: "slot_tally t JOIN duty d ON d.meter_id = t.meter_id AND d.due_from = t.due_from",
         hour: "0".to_owned(),
@@ -253,7 +253,7 @@ fn counted(run: &Run) -> Part {
         class: "0",
         counts: ["0", "SUM(t.on_time)", "SUM(t.late)", "SUM(t.backfilled)", "SUM(t.missed)"],
         from: String::new(),
-        condition: format!("{} AND {}", run.counted(), unmarked()),
+        condition,
         values: Vec::new(),
     }
 }

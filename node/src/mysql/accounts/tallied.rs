@@ -40,19 +40,17 @@ pub(super) struct Tallied {
     pub(super) gaps: Vec<(u64, u64)>,
 }
 
-/// Of a row `t` of `slot_tally`: it says what is.
-pub(super) fn unmarked() -> String {
-    format!(
-        "NOT EXISTS (SELECT 1 FROM rollup_due u WHERE u.span = {} AND u.day = t.day AND u.meter_id = t.meter_id)",
-        tally::SPAN
-    )
-}
-
 impl Run {
-    /// Of a row `t` of `slot_tally`: it is of these days.
-    pub(super) fn counted(&self) -> String {
+    /// Of a row `t` of `slot_tally`: it is of these days, and says what is. `marked` are days on which some do not.
+    pub(super) fn counted(&self, marked: &[Self]) -> String {
         let (first, last) = self.days;
-        format!("t.day BETWEEN '{first}' AND '{last}'")
+        let days = format!("t.day BETWEEN '{first}' AND '{last}'");
+        // To look for the marks of every row costs as much as the rows do.
+        if !marked.iter().any(|day| self.from <= day.from && day.to <= self.to) {
+            return days;
+        }
+        let mark = format!("u.span = {} AND u.day = t.day AND u.meter_id = t.meter_id", tally::SPAN);
+        format!("{days} AND NOT EXISTS (SELECT 1 FROM rollup_due u WHERE {mark})")
     }
 
     /// Of a row `u` of `rollup_due`: its meter is marked on this day, the first of the run.

@@ -10,7 +10,7 @@
 
 use mysql_async::{Params, Row, Value};
 
-use super::tallied::{Run, Tallied, unmarked};
+use super::tallied::{Run, Tallied};
 use super::{Span, UnreadRow, only};
 use crate::mysql::DatabaseError;
 use crate::mysql::ledger::{cell, millis};
@@ -32,7 +32,7 @@ pub(super) async fn ask(
 ) -> Result<Vec<UnreadRow>, DatabaseError> {
     let tallied = Tallied::of(session, (span.from, span.to), None).await?;
     let first = after.as_ref().map_or(0, |(meter, _)| *meter);
-    let mut parts: Vec<_> = tallied.runs.iter().map(|run| counted(run, first)).collect();
+    let mut parts: Vec<_> = tallied.runs.iter().map(|run| counted(&run.counted(&tallied.marked), first)).collect();
     parts.extend(tallied.marked.iter().map(|day| missed((day.from, day.to), first).of_marked(day)));
     parts.extend(tallied.gaps.iter().flat_map(|gap| [missed(*gap, first), waiting(*gap, first)]));
     let Some(sql) = parts.iter().map(|part| part.sql.clone()).reduce(|all, part| format!("{all} UNION ALL {part}"))
@@ -75,13 +75,11 @@ impl Part {
     }
 }
 
-fn counted(run: &Run, first: u64) -> Part {
+fn counted(condition: &str, first: u64) -> Part {
     let sql = format!(
         "SELECT STRAIGHT_JOIN {DUTY}, t.node_id, t.reason, t.missed AS slots, t.first_slot AS first, t.last_slot AS last \
          FROM slot_tally t JOIN duty d ON d.meter_id = t.meter_id AND d.due_from = t.due_from \
-         WHERE {} AND t.missed > 0 AND t.meter_id >= ? AND {}",
-        run.counted(),
-        unmarked()
+         WHERE {condition} AND t.missed > 0 AND t.meter_id >= ?"
     );
     Part { sql, values: vec![first.into()] }
 }
