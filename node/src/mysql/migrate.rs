@@ -49,9 +49,10 @@ impl Database {
     pub(super) async fn migrate_at(&mut self, now: UnixMillis) -> Result<(), DatabaseError> {
         self.migrate_to(MIGRATIONS).await?;
         match self.make_partitions(now).await {
-            // Who holds the tables up makes the days, or the keeper does: until then every slot has its place in the last.
-            Err(DatabaseError::Retry(held)) => {
-                tracing::info!(why = %held.text, "days ahead are made later");
+            // Whoever holds the tables up makes the days, or the keeper does, and tells what keeps it from that: until
+            // then every slot has its place in the last.
+            Err(error) if !error.ends_connection() => {
+                tracing::info!(why = %error, "days ahead are made later");
                 Ok(())
             }
             made => made,
@@ -125,6 +126,7 @@ impl Database {
     async fn run(&mut self, statement: &str, repeated: bool) -> Result<(), DatabaseError> {
         match self.session.execute_within(self.config.migrate_timeout, statement).await {
             Err(error) if repeated && is_there_already(error.fault()) => Ok(()),
+            Err(error) if repeated => self.create_over_leftovers(statement, error).await,
             answer => answer,
         }
     }
@@ -145,9 +147,9 @@ fn refused(session: &Session, text: String, remedy: &'static str) -> DatabaseErr
     DatabaseError::Refused { fault: session.fault(text), remedy }
 }
 
-/// Table, column or key exists; or what was to be dropped does not.
+/// Column or key exists; or what was to be dropped does not. Tables are made "if not exists", and so are never in the way.
 fn is_there_already(fault: &Fault) -> bool {
-    matches!(fault.code, 1050 | 1060 | 1061 | 1091)
+    matches!(fault.code, 1060 | 1061 | 1091)
 }
 
 /// The statements of a migration: each ends with a semicolon at the end of a line.

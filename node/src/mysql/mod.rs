@@ -6,7 +6,7 @@
 //!     asking       one that only reads, shared
 //!     tls          encrypted, to a server that is it
 //!     migrate      tables as this release wants them     partitions  days made ahead
-//!     lock         one node at a time changes tables
+//!     lock         one node at a time changes tables    leftover    of a server killed while it made one
 //!     rollup       days, months, slots counted         retention   days dropped, frames emptied
 //!     rows, write  records into rows, once               newest      the last reading of each meter
 //!     writer, text how many rows go at once              project, history
@@ -28,6 +28,7 @@ mod export;
 mod file;
 mod history;
 mod ledger;
+mod leftover;
 mod lock;
 mod migrate;
 mod newest;

@@ -98,6 +98,11 @@ impl Place {
         self.server.own.as_ref().unwrap().stop();
     }
 
+    /// The folder of its files, on a server of its own.
+    pub(crate) fn files(&self) -> PathBuf {
+        self.server.own.as_ref().unwrap().dir.path().join("data").join(&self.name)
+    }
+
     /// The ways rows can go to it.
     pub(crate) async fn writers(&self) -> Vec<Writer> {
         let bulk = self.is_mariadb().await.then_some(Statement::Bulk);
@@ -166,12 +171,15 @@ impl Server {
     }
 
     async fn sql(&self, database: &str, statement: &str) -> Vec<String> {
-        let opts = Opts::from_url(&self.url(database)).unwrap();
-        let mut conn = Conn::new(opts).await.unwrap();
-        conn.query_drop("SET time_zone = '+00:00'").await.unwrap();
-        let rows: Vec<Row> = conn.query(statement).await.unwrap();
-        conn.disconnect().await.unwrap();
-        rows.into_iter().map(|row| row.unwrap().iter().map(text).collect::<Vec<_>>().join("|")).collect()
+        self.try_sql(database, statement).await.unwrap()
+    }
+
+    async fn try_sql(&self, database: &str, statement: &str) -> mysql_async::Result<Vec<String>> {
+        let mut conn = Conn::new(Opts::from_url(&self.url(database))?).await?;
+        conn.query_drop("SET time_zone = '+00:00'").await?;
+        let rows: Vec<Row> = conn.query(statement).await?;
+        conn.disconnect().await?;
+        Ok(rows.into_iter().map(|row| row.unwrap().iter().map(text).collect::<Vec<_>>().join("|")).collect())
     }
 }
 

@@ -28,9 +28,9 @@ async fn migrating_twice_or_from_two_nodes_at_once_leaves_one_schema() {
 async fn a_migration_that_was_interrupted_goes_on_where_it_stopped() {
     let Some(place) = Place::shared().await else { return };
     let mut database = Database::connect(&place.config()).await.unwrap();
-    // The second statement fails until `later` exists; the first would fail if it were run again.
-    let text =
-        "CREATE TABLE once (n INT);\nINSERT INTO once VALUES (1);\n-- a remark;\nINSERT INTO later\n  VALUES (2);\n";
+    // The last statement fails until `later` exists; the first would fail if it were run again.
+    place.sql("CREATE TABLE once (other INT)").await;
+    let text = "ALTER TABLE once ADD COLUMN n INT;\nINSERT INTO once (n) VALUES (1);\n-- a remark;\nINSERT INTO later\n  VALUES (2);\n";
     let migrations = [(1, "first", text)];
     let error = database.migrate_to(&migrations).await.unwrap_err();
     assert!(error.needs_person(), "{error}");
@@ -45,6 +45,37 @@ async fn a_migration_that_was_interrupted_goes_on_where_it_stopped() {
     place.sql("DELETE FROM later").await;
     database.migrate_to(&migrations).await.unwrap();
     assert_eq!(place.sql("SELECT statements, done FROM hearth_migration").await, ["3|3"]);
+}
+
+#[tokio::test]
+async fn files_of_a_table_whose_creation_a_kill_ended_do_not_stand_for_the_table() {
+    let Some(place) = Place::alone().await else { return };
+    let mut database = Database::connect(&place.config()).await.unwrap();
+    let text = "CREATE TABLE IF NOT EXISTS days (n INT)\nPARTITION BY RANGE (n) (\n  \
+                PARTITION p_first VALUES LESS THAN (5),\n  PARTITION p_future VALUES LESS THAN (MAXVALUE)\n);\n";
+    let migrations = [(1, "first", text)];
+    database.migrate_to(&migrations).await.unwrap();
+    // As a server leaves it that was killed before the table had its description.
+    place.sql("FLUSH TABLES").await;
+    for name in ["days.frm", "days.par"] {
+        std::fs::remove_file(place.files().join(name)).unwrap();
+    }
+    place.sql("UPDATE hearth_migration SET done = 0").await;
+    database.migrate_to(&migrations).await.unwrap();
+    place.sql("INSERT INTO days VALUES (1), (9)").await;
+    assert_eq!(place.sql("SELECT n FROM days ORDER BY n").await, ["1", "9"]);
+}
+
+#[tokio::test]
+async fn days_that_cannot_be_made_keep_no_row_from_being_written() {
+    let Some(place) = Place::shared().await else { return };
+    place.migrated().await;
+    place.sql("ALTER TABLE reading REMOVE PARTITIONING").await;
+    let mut database = Database::connect(&place.config()).await.unwrap();
+    database.migrate().await.unwrap();
+    database.write(&[reading(1, NINE, 5)]).await.unwrap();
+    let error = database.make_partitions(UnixMillis(NINE)).await.unwrap_err();
+    assert!(error.needs_person(), "the keeper tells: {error:?}");
 }
 
 #[tokio::test]
