@@ -178,7 +178,6 @@ mod tests {
         let pid = database.pid().and_then(rustix::process::Pid::from_raw).expect("a process");
         drop(database);
         drop(place);
-        assert!(TcpStream::connect(address).await.is_err(), "a dropped database does not listen");
         // The runtime takes the dead process away in its own time.
         let gone = async {
             while rustix::process::test_kill_process(pid).is_ok() {
@@ -186,5 +185,6 @@ mod tests {
             }
         };
         timeout(Duration::from_secs(20), gone).await.expect("the process to be gone");
+        assert!(TcpStream::connect(address).await.is_err(), "a dropped database does not listen");
     }
 }

@@ -104,8 +104,10 @@ async fn a_missing_freeze_is_asked_for_once_in_the_time_between_polls() {
     let polled = turned.rig.record(|record| record.origin == 0 && is_reading(record)).await;
     assert_eq!((value(&polled, ENERGY), quality(&polled)), (Some(50 * 3_600_000), Quality::default()));
     let asked = turned.asked();
-    let turns: Vec<_> = asked.iter().filter(|what| matches!(what, What::Turn(_))).collect();
-    assert_eq!(turns, [&What::Turn(false), &What::Turn(true)], "the poll came first: {asked:?}");
+    let mut turns = asked.iter().filter(|what| matches!(what, What::Turn(_)));
+    // A slot that ends meanwhile has a poll of its own.
+    assert_eq!(turns.next(), Some(&What::Turn(false)), "the poll came first: {asked:?}");
+    assert_eq!(turns.filter(|what| **what == What::Turn(true)).count(), 1, "it was asked once: {asked:?}");
 }
 
 #[tokio::test]

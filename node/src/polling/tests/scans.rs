@@ -102,7 +102,8 @@ async fn a_scan_of_a_busy_line_finds_everybody_and_no_slot_is_missed() {
     rig.town.assign(line, ME);
     let begun = wall_now();
     rig.start();
-    let plan = Plan { primary: 0..=20, within: HUNDRED, ..plan(&[Method::Secondary, Method::Primary]) };
+    // Thirty who are silent for 100 ms each: a slot of two seconds begins meanwhile.
+    let plan = Plan { primary: 0..=42, within: HUNDRED, ..plan(&[Method::Secondary, Method::Primary]) };
     let (seen, told) = hear_out(ask(&rig, line, &plan).await).await;
     let secondary: BTreeSet<_> = found(&seen, Method::Secondary).into_iter().collect();
     assert_eq!(secondary, all.iter().map(|n| identity(*n).address()).collect());
