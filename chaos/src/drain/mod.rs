@@ -3,11 +3,12 @@
 //! ```text
 //!   round:  three stopped nodes, spools filled --start--> leader --> database      first row .. last row
 //!           the same rows in a file            --LOAD DATA LOCAL INFILE, one connection-->   start .. end
+//!             once in the order of the spools, slot after slot, and once sorted by the table's key
 //!           table emptied between them; the nodes do not run beside LOAD DATA
 //! ```
 //!
-//! The file is written by the first round's table, in the order in which the server exports it. Both write into the table
-//! that the product made, with its keys and days, on a server with the settings it comes with (durable) but for its memory.
+//! The files are written by the first round's table. All write into the table that the product made, with its keys and days,
+//! on a server with the settings it comes with (durable) but for its memory.
 //!
 //! Promises: `kept` means that after every drain the table held every row once, and after every further one the same; a
 //! wait that reached its limit is a failure by name; no process is left behind. Refuses: judging speed: it is told.
@@ -24,9 +25,9 @@ use protocol::api::admin::StatusReply;
 use tokio::time::sleep;
 
 use crate::cluster::Cluster;
-use report::{Report, Round, Speed};
+use report::{Loads, Report, Round, Speed};
 use server::Server;
-use tables::Tables;
+use tables::{Order, Tables};
 
 const NODES: u64 = 3;
 /// For the nodes to have a leader, and for every round to end.
@@ -87,8 +88,7 @@ pub async fn run(options: &Options, dir: &Path) -> Result<Report> {
     let own = options.settings.join("\n");
     let settings = format!("\n[mysql]\nendpoints = [\"{}\"]\n{own}\n", tables.url());
     let cluster = Cluster::start_with(&options.hearth, dir, &vec![settings; NODES as usize]).await?;
-    let mut bench =
-        Bench { options, cluster, file: dir.join("rows.tsv"), from: today()?, report: Report::new(options) };
+    let mut bench = Bench { options, cluster, dir: dir.to_owned(), from: today()?, report: Report::new(options) };
     let measured = bench.all(&server, &mut tables).await;
     bench.cluster.kill_all().await?;
     tables.drop_all().await?;
@@ -105,7 +105,7 @@ fn today() -> Result<u64> {
 struct Bench<'b> {
     options: &'b Options,
     cluster: Cluster,
-    file: PathBuf,
+    dir: PathBuf,
     from: u64,
     report: Report,
 }
@@ -131,15 +131,27 @@ impl Bench<'_> {
     }
 
     /// What was drained has to be the same each time; then the server loads it itself.
-    async fn load(&mut self, server: &Server, tables: &mut Tables, sum: &mut Option<u64>) -> Result<Speed> {
+    async fn load(&mut self, server: &Server, tables: &mut Tables, sum: &mut Option<u64>) -> Result<Loads> {
         let drained = tables.checksum().await?;
         self.report.expect("checksum", *sum.get_or_insert(drained), drained);
-        if !self.file.exists() {
-            tables.export(&self.file).await?;
+        for order in [Order::OfSpools, Order::OfKey] {
+            if !self.file(order).exists() {
+                tables.export(order, &self.file(order)).await?;
+            }
         }
+        let of_spools = self.load_in(Order::OfSpools, server, tables, drained).await?;
+        let of_key = self.load_in(Order::OfKey, server, tables, drained).await?;
+        Ok(Loads { of_spools, of_key })
+    }
+
+    fn file(&self, order: Order) -> PathBuf {
+        self.dir.join(format!("rows.{order:?}.tsv"))
+    }
+
+    async fn load_in(&mut self, order: Order, server: &Server, tables: &mut Tables, drained: u64) -> Result<Speed> {
         tables.empty().await?;
         let before = server.cpu();
-        let took = server.load(&self.file, tables).await?;
+        let took = server.load(&self.file(order), tables).await?;
         let server_us = self.each(before, server.cpu());
         self.report.expect("checksum of what was loaded", drained, tables.checksum().await?);
         tables.empty().await?;

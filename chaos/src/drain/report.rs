@@ -12,7 +12,16 @@ pub struct Round {
     /// By the product.
     pub drain: Speed,
     /// By LOAD DATA; none where nothing is compared.
-    pub load: Option<Speed>,
+    pub load: Option<Loads>,
+}
+
+/// LOAD DATA of the same rows.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Loads {
+    /// In the order in which the spools hold them.
+    pub of_spools: Speed,
+    /// Sorted by the table's key beforehand.
+    pub of_key: Speed,
 }
 
 /// Rows a second, and the processor time a row took, microseconds; none where it is not known.
@@ -70,7 +79,9 @@ impl Report {
     }
 
     pub(super) fn round(&mut self, round: Round) {
-        let load = round.load.map_or(String::new(), |load| format!("; LOAD DATA {}", load.words()));
+        let load = round.load.map_or(String::new(), |load| {
+            format!("; LOAD DATA {}; of a sorted file {}", load.of_spools.words(), load.of_key.words())
+        });
         eprintln!("chaos: round {}: {}{load}", self.rounds.len() + 1, round.drain.words());
         self.rounds.push(round);
     }
@@ -94,20 +105,25 @@ impl Report {
     /// For people.
     pub fn table(&self) -> String {
         let drains: Vec<_> = self.rounds.iter().map(|round| round.drain.rows).collect();
-        let loads: Vec<_> = self.rounds.iter().filter_map(|round| Some(round.load?.rows)).collect();
+        let loads = |of: fn(Loads) -> Speed| -> Vec<_> {
+            self.rounds.iter().filter_map(|round| Some(of(round.load?).rows)).collect()
+        };
+        let (of_spools, of_key) = (loads(|load| load.of_spools), loads(|load| load.of_key));
         let list = |speeds: &[f64]| speeds.iter().map(|speed| format!("{speed:.0}")).collect::<Vec<_>>().join("  ");
         let mut lines = vec![
             format!("{} rows of {} meters a round, rows a second", self.rows, self.meters),
             format!("drain      {}   median {:.0}", list(&drains), median(&drains)),
         ];
-        if loads.is_empty() {
+        if of_spools.is_empty() {
             let eighth = (drains.len() / 8).max(1);
             let first: Vec<_> = drains.iter().copied().take(eighth).collect();
             let last: Vec<_> = drains.iter().copied().rev().take(eighth).collect();
             lines.push(format!("ratio      {:.2}  last eighth / first eighth", median(&last) / median(&first)));
         } else {
-            lines.push(format!("LOAD DATA  {}   median {:.0}", list(&loads), median(&loads)));
-            lines.push(format!("ratio      {:.2}", median(&drains) / median(&loads)));
+            for (loads, what) in [(of_spools, "in the order of the spools"), (of_key, "of a file sorted by the key")] {
+                lines.push(format!("LOAD DATA  {}   median {:.0}  {what}", list(&loads), median(&loads)));
+                lines.push(format!("ratio      {:.2}", median(&drains) / median(&loads)));
+            }
         }
         lines.extend(self.replay.map(|speed| format!("replay     {}", speed.words())));
         lines.extend(self.failures.iter().cloned());
