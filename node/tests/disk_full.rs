@@ -74,7 +74,7 @@ async fn spooled(node: &Node) -> Vec<u64> {
     let mut spool = 0;
     loop {
         let after = found.last().copied().unwrap_or_default();
-        let request = PullRequest { spool, after, max_records: 5_000, max_bytes: 1 << 22, wait_ms: 0 };
+        let request = PullRequest { spool, after, max_records: 5_000, max_bytes: 1 << 22, ..PullRequest::default() };
         let reply = client.pull(request).await.expect("pulled").into_inner();
         if reply.records.is_empty() {
             return found;

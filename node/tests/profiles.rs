@@ -184,7 +184,7 @@ async fn read_now(node: &Node, line: &str) -> String {
 
 /// What the node's outbox holds of readings that a command asked for.
 async fn stored(node: &Node) -> Vec<SpooledReading> {
-    let request = PullRequest { spool: 0, after: 0, max_records: 100, max_bytes: 1 << 20, wait_ms: 0 };
+    let request = PullRequest { spool: 0, after: 0, max_records: 100, max_bytes: 1 << 20, ..PullRequest::default() };
     let reply = SpoolClient::new(node.channel()).pull(request).await.expect("pulled").into_inner();
     let records = reply.records.into_iter().map(|spooled| SpoolRecord::decode(spooled.record).expect("a record"));
     let contents = records.filter(|record| record.kind() == Kind::OnDemand).filter_map(|record| record.content);

@@ -3,6 +3,7 @@
 //! ```text
 //!   polling -- append --> queue --> committer thread --> one durable commit for all that waited
 //!   leader  <-- pull(after cursor) ------ oldest first, as stored
+//!   leader  <-- pull_sorted(after, upto)- by meter, as stored
 //!   leader  -- acknowledge(upto) -------> forgotten, durably
 //! ```
 //!
@@ -14,12 +15,13 @@
 mod committer;
 mod pressure;
 pub mod service;
+mod sorted;
 mod store;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -36,6 +38,8 @@ use crate::metrics::Metrics;
 use committer::{Committer, Job};
 use pressure::Gauge;
 pub use pressure::{Level, Pressure};
+pub use sorted::Key;
+use sorted::{Part, Sorted};
 use store::{Holds, Room, Store};
 
 /// Why the spool did not do what was asked.
@@ -108,6 +112,28 @@ pub enum SpoolError {
     },
 }
 
+/// Which part of a backlog is given by meter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// The sequence before it.
+    pub after: u64,
+    /// Its last sequence, at most.
+    pub upto: u64,
+    /// What was given of it already.
+    pub behind: Option<Key>,
+}
+
+/// What records by meter are some of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rest {
+    /// The last sequence of those that are sorted together.
+    pub upto: u64,
+    /// Whether more of them are left.
+    pub left: bool,
+    /// The last that was given now.
+    pub last: Option<Key>,
+}
+
 /// Records after a cursor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulled {
@@ -121,6 +147,8 @@ pub struct Pulled {
     pub backlog_records: u64,
     /// Their bytes.
     pub backlog_bytes: u64,
+    /// They are by meter; none: by sequence.
+    pub sorted: Option<Rest>,
 }
 
 /// A handle to the spool; clones share it.
@@ -141,6 +169,9 @@ struct Facts {
     spool_id: u64,
     gauge: Gauge,
     record_bytes: u64,
+    sorted_bytes: u64,
+    // What was given in part, so that the next part need not sort again.
+    sorted: Mutex<Option<Arc<Sorted>>>,
 }
 
 impl Spool {
@@ -155,6 +186,8 @@ impl Spool {
             spool_id: store.spool_id(),
             gauge: Gauge::new(config),
             record_bytes: config.pull_bytes.as_u64(),
+            sorted_bytes: config.sorted_bytes.as_u64(),
+            sorted: Mutex::new(None),
         });
         let database = store.database();
         let (jobs, queue) = mpsc::channel(config.queue);
@@ -200,7 +233,10 @@ impl Spool {
         if spool_id != self.id() {
             return Err(SpoolError::WrongSpool { asked: spool_id, own: self.id() });
         }
-        self.ask(|done| Job::Acknowledge { upto, done }).await
+        self.ask(|done| Job::Acknowledge { upto, done }).await?;
+        // Whoever wanted it by meter has it, or another leader has had it.
+        self.held().take_if(|sorted| sorted.upto() <= upto);
+        Ok(())
     }
 
     /// Records after sequence `after`, oldest first, within the bounds but at least one where one is wanted. Waits up
@@ -215,10 +251,38 @@ impl Spool {
         if max_records > 0 {
             self.wait_beyond(after, wait).await?;
         }
-        let records = self.read(after, max_records, max_bytes).await?;
+        let records = self.read(move |database| store::read(database, after, max_records, max_bytes)).await?;
+        Ok(self.pulled(records, None))
+    }
+
+    /// Records of `span` by meter, slot and sequence, within the bounds but at least one where there is one.
+    pub async fn pull_sorted(&self, span: Span, max_records: usize, max_bytes: u64) -> Result<Pulled, SpoolError> {
+        let Span { after, upto, behind } = span;
+        let held = self.held().clone().filter(|sorted| sorted.is_of(after, upto));
+        let sorted = match held {
+            Some(sorted) => sorted,
+            None => {
+                // Two in memory at once would be one too many.
+                self.held().take();
+                let most = self.facts.sorted_bytes;
+                Arc::new(self.read(move |database| Sorted::read(database, after, upto, most)).await?)
+            }
+        };
+        let Part { records, last, left } = sorted.part(behind, max_records, max_bytes);
+        let rest = Rest { upto: sorted.upto(), left, last };
+        *self.held() = left.then_some(sorted);
+        Ok(self.pulled(records, Some(rest)))
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<Arc<Sorted>>> {
+        // Nothing is half done in it.
+        self.facts.sorted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pulled(&self, records: Vec<(u64, Bytes)>, sorted: Option<Rest>) -> Pulled {
         self.pressure();
         let Holds { last, records: backlog_records, bytes: backlog_bytes, .. } = *self.holds.borrow();
-        Ok(Pulled { spool_id: self.id(), records, last, backlog_records, backlog_bytes })
+        Pulled { spool_id: self.id(), records, last, backlog_records, backlog_bytes, sorted }
     }
 
     /// How full it is.
@@ -275,9 +339,12 @@ impl Spool {
         }
     }
 
-    async fn read(&self, after: u64, max_records: usize, max_bytes: u64) -> Result<Vec<(u64, Bytes)>, SpoolError> {
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Database) -> Result<T, redb::Error> + Send + 'static,
+    ) -> Result<T, SpoolError> {
         let database = self.database.upgrade().ok_or(SpoolError::Closed)?;
-        let reading = tokio::task::spawn_blocking(move || store::read(&database, after, max_records, max_bytes));
+        let reading = tokio::task::spawn_blocking(move || read(&database));
         let unusable =
             |cause: String| SpoolError::Unusable { path: self.facts.path.clone(), cause: Arc::from(cause.as_str()) };
         reading.await.map_err(|error| unusable(error.to_string()))?.map_err(|error| unusable(error.to_string()))

@@ -7,10 +7,10 @@
 use std::time::Duration;
 
 use protocol::api::peer::spool_server::Spool as SpoolApi;
-use protocol::api::peer::{AcknowledgeReply, AcknowledgeRequest, PullReply, PullRequest, SpooledRecord};
+use protocol::api::peer::{AcknowledgeReply, AcknowledgeRequest, PullReply, PullRequest, SortedKey, SpooledRecord};
 use tonic::{Request, Response, Status};
 
-use super::{Pulled, Spool, SpoolError};
+use super::{Key, Pulled, Span, Spool, SpoolError};
 use crate::config;
 
 /// The service over a spool.
@@ -20,6 +20,7 @@ pub struct SpoolService {
     max_records: u32,
     max_bytes: u64,
     wait_max: Duration,
+    sorts: bool,
 }
 
 impl SpoolService {
@@ -30,6 +31,7 @@ impl SpoolService {
             max_records: config.pull_records,
             max_bytes: config.pull_bytes.as_u64(),
             wait_max: config.pull_wait_max,
+            sorts: config.sorted_bytes.as_u64() > 0,
         }
     }
 
@@ -37,6 +39,11 @@ impl SpoolService {
         let after = if asked.spool == self.spool.id() { asked.after } else { 0 };
         let records = usize::try_from(asked.max_records.min(self.max_records)).unwrap_or(usize::MAX);
         let bytes = u64::from(asked.max_bytes).min(self.max_bytes);
+        if self.sorts && asked.sorted_upto > 0 && asked.spool == self.spool.id() {
+            let behind = asked.behind.map(|SortedKey { meter, slot, sequence }| Key { meter, slot, sequence });
+            let span = Span { after, upto: asked.sorted_upto, behind };
+            return self.spool.pull_sorted(span, records, bytes).await;
+        }
         let wait = Duration::from_millis(u64::from(asked.wait_ms)).min(self.wait_max);
         self.spool.pull(after, records, bytes, wait).await
     }
@@ -57,9 +64,19 @@ impl SpoolApi for SpoolService {
 }
 
 fn reply(pulled: Pulled) -> PullReply {
-    let Pulled { spool_id, records, last, backlog_records, backlog_bytes } = pulled;
+    let Pulled { spool_id, records, last, backlog_records, backlog_bytes, sorted } = pulled;
     let records = records.into_iter().map(|(sequence, record)| SpooledRecord { sequence, record }).collect();
-    PullReply { spool: spool_id, records, backlog_records, backlog_bytes, last }
+    let key = |Key { meter, slot, sequence }| SortedKey { meter, slot, sequence };
+    PullReply {
+        spool: spool_id,
+        records,
+        backlog_records,
+        backlog_bytes,
+        last,
+        sorted_upto: sorted.map_or(0, |rest| rest.upto),
+        sorted_left: sorted.is_some_and(|rest| rest.left),
+        sorted_last: sorted.and_then(|rest| rest.last).map(key),
+    }
 }
 
 impl From<SpoolError> for Status {

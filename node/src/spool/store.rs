@@ -26,7 +26,7 @@ use crate::config;
 
 const FILE: &str = "spool.redb";
 const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
-const RECORDS: TableDefinition<u64, &[u8]> = TableDefinition::new("records");
+pub(super) const RECORDS: TableDefinition<u64, &[u8]> = TableDefinition::new("records");
 const VERSION: u64 = 1;
 
 /// What the spool holds.

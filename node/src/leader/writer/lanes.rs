@@ -7,13 +7,16 @@
 //!                     |                              |  acknowledged   |
 //! ```
 //!
+//! A backlog is given by meter, a part of it at a time: the cursor stays before the part until all of it came, and so does
+//! what may be forgotten.
+//!
 //! A spool that holds more behind its cursor than `lane_records` gets a fence at its last record: what comes after it is
 //! fresh and pulled by a cursor of its own, at least every `fresh_every`; between two fresh pulls there is always one of
 //! the backlog, as long as it has a place. When the backlog has reached the fence, both are one again; when what is fresh
 //! has become a backlog itself, the fence moves to the last record.
 //!
 //! Promises: pure; every record is pulled by one of the cursors, in the order of each; an acknowledgement never passes a
-//! record that is not committed. Refuses: calls, clocks, records.
+//! record that is not committed, nor one of a part that was not given whole. Refuses: calls, clocks, records.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -51,6 +54,17 @@ pub(super) struct Ask {
     pub(super) spool: u64,
     pub(super) after: u64,
     pub(super) records: u32,
+    /// By meter, where the node can.
+    pub(super) part: Option<Part>,
+}
+
+/// A part of a backlog that is given by meter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Part {
+    /// Its last sequence, at most.
+    pub(super) upto: u64,
+    /// The last that came of it: meter, slot and sequence.
+    pub(super) behind: Option<(u64, u64, u64)>,
 }
 
 /// What came.
@@ -63,6 +77,8 @@ pub(super) struct Got {
     /// The last that there is; 0: not told.
     pub(super) last: u64,
     pub(super) commit: Option<oneshot::Receiver<()>>,
+    /// The part it is of, and whether more of it is left; none: by sequence.
+    pub(super) part: Option<(Part, bool)>,
 }
 
 /// A pull that was handed over.
@@ -91,6 +107,9 @@ pub(super) struct Lanes {
     bounds: Bounds,
     spool: u64,
     after: u64,
+    // What was begun of the part after `after`.
+    part: Option<Part>,
+    forgotten: u64,
     under_way: VecDeque<UnderWay>,
     fence: Option<Fence>,
 }
@@ -102,7 +121,7 @@ pub(super) struct Over;
 impl Lanes {
     /// Of a spool nothing is known of.
     pub(super) const fn new(bounds: Bounds) -> Self {
-        Self { bounds, spool: 0, after: 0, under_way: VecDeque::new(), fence: None }
+        Self { bounds, spool: 0, after: 0, part: None, forgotten: 0, under_way: VecDeque::new(), fence: None }
     }
 
     /// What to pull next; nothing while as much as may be is not acknowledged.
@@ -122,12 +141,13 @@ impl Lanes {
     fn backlog(&self) -> Option<Ask> {
         let left = self.fence.as_ref().map_or(u64::MAX, |fence| fence.upto.saturating_sub(self.after));
         let records = u32::try_from(left).unwrap_or(u32::MAX).min(self.bounds.records);
-        (self.under_way.len() < self.bounds.unacknowledged).then_some(Ask { records, ..self.cursor() })
+        let part = self.fence.as_ref().map(|fence| self.part.unwrap_or(Part { upto: fence.upto, behind: None }));
+        (self.under_way.len() < self.bounds.unacknowledged).then_some(Ask { records, part, ..self.cursor() })
     }
 
     /// Where the older cursor stands.
     pub(super) const fn cursor(&self) -> Ask {
-        Ask { lane: Lane::Backlog, spool: self.spool, after: self.after, records: self.bounds.records }
+        Ask { lane: Lane::Backlog, spool: self.spool, after: self.after, records: self.bounds.records, part: None }
     }
 
     /// When what is fresh has to be looked for beside a backlog; none where there is no backlog.
@@ -144,8 +164,19 @@ impl Lanes {
             let fresh = Self { spool: got.spool, ..Self::new(self.bounds) };
             *self = fresh;
         }
-        let Got { upto, records, last, commit, .. } = got;
-        let came = (records > 0).then_some(UnderWay { upto, commit });
+        let Got { mut upto, records, last, commit, part, .. } = got;
+        let mut came = records > 0;
+        if ask.lane == Lane::Backlog {
+            self.part = None;
+            match part {
+                // None of it may be forgotten before all of it came.
+                Some((part, true)) => (self.part, upto) = (Some(part), self.after),
+                // Nobody else would say that it may be.
+                Some((part, false)) => (came, upto) = (true, part.upto),
+                None => {}
+            }
+        }
+        let came = came.then_some(UnderWay { upto, commit });
         match (&mut self.fence, ask.lane) {
             (Some(fence), Lane::Fresh) => {
                 fence.asked = now;
@@ -161,7 +192,7 @@ impl Lanes {
             (fence, _) => {
                 fence.iter_mut().for_each(|fence| fence.is_turn_of_backlog = false);
                 // Nothing came though there was something: who led before had it forgotten.
-                let gone = fence.as_ref().filter(|_| records == 0).map_or(0, |fence| fence.upto);
+                let gone = fence.as_ref().filter(|_| records == 0 && part.is_none()).map_or(0, |fence| fence.upto);
                 self.after = self.after.max(upto).max(gone);
                 self.under_way.extend(came);
                 self.open_or_close(last, now);
@@ -192,12 +223,21 @@ impl Lanes {
             }
             upto = upto.max(Some(pull.upto));
         }
+        // Of a part that is not whole.
+        if upto.is_some_and(|upto| upto <= self.forgotten) {
+            self.forgotten(self.spool, self.forgotten);
+            return Ok(None);
+        }
         Ok(upto.map(|upto| (self.spool, upto)))
     }
 
     /// The spool has forgotten everything up to `upto`, or is not that spool any more.
     pub(super) fn forgotten(&mut self, spool: u64, upto: u64) {
-        while spool == self.spool && self.under_way.front().is_some_and(|oldest| oldest.upto <= upto) {
+        if spool != self.spool {
+            return;
+        }
+        self.forgotten = self.forgotten.max(upto);
+        while self.under_way.front().is_some_and(|oldest| oldest.commit.is_none() && oldest.upto <= upto) {
             self.under_way.pop_front();
         }
     }

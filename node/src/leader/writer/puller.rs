@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use prost::Message as _;
 use protocol::api::peer::spool_client::SpoolClient;
-use protocol::api::peer::{AcknowledgeRequest, PullReply, PullRequest, SpoolRecord, SpooledRecord};
+use protocol::api::peer::{AcknowledgeRequest, PullReply, PullRequest, SortedKey, SpoolRecord, SpooledRecord};
 use protocol::meter::NodeId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -23,7 +23,7 @@ use tonic::{Code, Request, Status};
 
 use super::backlog::Backlog;
 use super::hand_over::{Batch, Giving, Room};
-use super::lanes::{Ask, Bounds, Got, Lane, Lanes, Over};
+use super::lanes::{Ask, Bounds, Got, Lane, Lanes, Over, Part};
 use crate::cluster::peers::Peer;
 use crate::config::Config;
 use crate::mysql::Strange;
@@ -162,11 +162,14 @@ impl Puller {
     /// Pulls and hands over; whether anything came.
     async fn pull(&mut self, ask: Ask, place: OwnedSemaphorePermit, room: Room) -> Result<bool, Pause> {
         let wait = if self.lanes.is_idle() { self.limits.wait } else { Duration::ZERO };
-        let PullReply { spool, records, last, .. } = self.call(ask, wait).await?;
+        let PullReply { spool, records, last, sorted_upto, sorted_left, sorted_last, .. } =
+            self.call(ask, wait).await?;
+        let behind = sorted_last.map(|SortedKey { meter, slot, sequence }| (meter, slot, sequence));
+        let part = (sorted_upto > 0).then_some((Part { upto: sorted_upto, behind }, sorted_left));
         let (upto, count) = (records.last().map_or(0, |record| record.sequence), records.len());
         let (records, strange) = self.read(spool, &records);
         let (committed, commit) = oneshot::channel();
-        let got = Got { spool, upto, records: count, last, commit: (count > 0).then_some(commit) };
+        let got = Got { spool, upto, records: count, last, commit: (count > 0).then_some(commit), part };
         if count > 0 {
             room.send(Batch { records, strange, committed, place });
         }
@@ -191,9 +194,18 @@ impl Puller {
     }
 
     async fn call(&mut self, ask: Ask, wait: Duration) -> Result<PullReply, Status> {
-        let Ask { spool, after, records: max_records, .. } = ask;
+        let Ask { spool, after, records: max_records, part, .. } = ask;
         let wait_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
-        let request = PullRequest { spool, after, max_records, max_bytes: self.limits.bytes, wait_ms };
+        let behind = part.and_then(|part| part.behind);
+        let request = PullRequest {
+            spool,
+            after,
+            max_records,
+            max_bytes: self.limits.bytes,
+            wait_ms,
+            sorted_upto: part.map_or(0, |part| part.upto),
+            behind: behind.map(|(meter, slot, sequence)| SortedKey { meter, slot, sequence }),
+        };
         let reply = within(wait + self.limits.call, self.client.pull(Request::new(request))).await?;
         self.backlog.heard(self.node, reply.backlog_records);
         Ok(reply)

@@ -5,6 +5,7 @@ mod killed;
 mod model;
 mod promises;
 mod served;
+mod sorted;
 
 use std::path::Path;
 use std::time::Duration;

@@ -16,7 +16,7 @@ async fn three_records(dir: &Path, config: &config::Spool) -> (Spool, SpoolServi
 }
 
 async fn pull(service: &SpoolService, spool: u64, after: u64, max_records: u32) -> PullReply {
-    let asked = PullRequest { spool, after, max_records, max_bytes: u32::MAX, wait_ms: 0 };
+    let asked = PullRequest { spool, after, max_records, max_bytes: u32::MAX, ..PullRequest::default() };
     service.pull(Request::new(asked)).await.unwrap().into_inner()
 }
 

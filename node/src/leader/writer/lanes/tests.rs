@@ -16,23 +16,50 @@ struct Rig {
     now: Instant,
     last: u64,
     acknowledged: u64,
+    // What another leader acknowledged.
+    elsewhere: u64,
+    // How many records it sorts at once; none: it gives them by sequence.
+    sorts: Option<u64>,
     // Of each pull, in the order of pulling: its lane, its records, and who is told.
     pulled: Vec<(Lane, BTreeSet<u64>, Option<oneshot::Sender<()>>)>,
 }
 
 impl Rig {
     fn holding(last: u64) -> Self {
-        Self { lanes: Lanes::new(BOUNDS), now: Instant::now(), last, acknowledged: 0, pulled: Vec::new() }
+        let (lanes, now) = (Lanes::new(BOUNDS), Instant::now());
+        Self { lanes, now, last, acknowledged: 0, elsewhere: 0, sorts: None, pulled: Vec::new() }
+    }
+
+    /// The same, which gives a backlog by meter, so many records at a time.
+    fn sorting(last: u64, sorts: u64) -> Self {
+        Self { sorts: Some(sorts), ..Self::holding(last) }
+    }
+
+    fn sorted(&self, ask: Ask, Part { upto, behind }: Part, sorts: u64) -> (Vec<u64>, (Part, bool)) {
+        let key = |sequence: u64| (sequence % 3, sequence / 3, sequence);
+        let upto = upto.min(ask.after + sorts);
+        let mut rest: Vec<_> = (ask.after.max(self.acknowledged) + 1..=upto.min(self.last)).collect();
+        rest.retain(|sequence| behind.is_none_or(|behind| key(*sequence) > behind));
+        rest.sort_unstable_by_key(|sequence| key(*sequence));
+        let left = rest.len() > ask.records as usize;
+        rest.truncate(ask.records as usize);
+        let behind = rest.last().map(|sequence| key(*sequence));
+        (rest, (Part { upto, behind }, left))
     }
 
     /// The lane that was pulled and what came; none while nothing may be pulled.
     fn pull(&mut self) -> Option<(Lane, Vec<u64>)> {
         let ask = self.lanes.next(self.now)?;
         let from = ask.after.max(self.acknowledged) + 1;
-        let came: Vec<_> = (from..=self.last).take(ask.records as usize).collect();
+        let sorted = ask.part.zip(self.sorts).map(|(part, sorts)| self.sorted(ask, part, sorts));
+        let (came, part) = match sorted {
+            Some((came, part)) => (came, Some(part)),
+            None => ((from..=self.last).take(ask.records as usize).collect(), None),
+        };
         let (committed, commit) = oneshot::channel();
         let (upto, last) = (came.last().copied().unwrap_or(0), self.last);
-        let got = Got { spool: 7, upto, records: came.len(), last, commit: (!came.is_empty()).then_some(commit) };
+        let commit = (!came.is_empty()).then_some(commit);
+        let got = Got { spool: 7, upto, records: came.len(), last, commit, part };
         self.lanes.got(ask, got, self.now);
         self.pulled.push((ask.lane, came.iter().copied().collect(), Some(committed)));
         Some((ask.lane, came))
@@ -49,15 +76,18 @@ impl Rig {
     fn acknowledge(&mut self) {
         while let Some((spool, upto)) = self.lanes.committed().expect("nobody is gone") {
             let done = self.pulled.iter().filter(|(_, _, committed)| committed.is_none());
-            let done: BTreeSet<u64> = done.flat_map(|(_, records, _)| records.iter().copied()).collect();
+            let done = done.flat_map(|(_, records, _)| records.iter().copied());
+            let done: BTreeSet<u64> = done.chain(1..=self.elsewhere).collect();
             assert!((self.acknowledged + 1..=upto).all(|sequence| done.contains(&sequence)), "{upto} is not committed");
-            self.acknowledged = upto;
+            self.acknowledged = self.acknowledged.max(upto);
             self.lanes.forgotten(spool, upto);
         }
     }
 
+    /// What was pulled, here or by another leader.
     fn seen(&self) -> BTreeSet<u64> {
-        self.pulled.iter().flat_map(|(_, records, _)| records.iter().copied()).collect()
+        let pulled = self.pulled.iter().flat_map(|(_, records, _)| records.iter().copied());
+        pulled.chain(1..=self.elsewhere).collect()
     }
 }
 
@@ -135,8 +165,11 @@ fn another_spool_is_pulled_from_its_beginning() {
     let mut rig = Rig::holding(100);
     rig.pull();
     let ask = rig.lanes.next(rig.now).expect("room");
-    rig.lanes.got(ask, Got { spool: 8, upto: 2, records: 2, last: 2, commit: None }, rig.now);
-    assert_eq!(rig.lanes.cursor(), Ask { lane: Lane::Backlog, spool: 8, after: 2, records: BOUNDS.records });
+    rig.lanes.got(ask, Got { spool: 8, upto: 2, records: 2, last: 2, commit: None, part: None }, rig.now);
+    assert_eq!(
+        rig.lanes.cursor(),
+        Ask { lane: Lane::Backlog, spool: 8, after: 2, records: BOUNDS.records, part: None }
+    );
     assert_eq!(rig.lanes.fresh_at(), None);
     assert_eq!(rig.lanes.committed(), Ok(Some((8, 2))));
 }
@@ -152,6 +185,52 @@ fn what_was_fresh_and_became_a_backlog_lets_go_before_what_is_fresh_now() {
     rig.pull();
     rig.now += BOUNDS.fresh_every;
     assert_eq!(rig.pull(), Some((Lane::Fresh, vec![201])), "and 101 to 200 are of the backlog");
+}
+
+#[test]
+fn a_part_by_meter_is_forgotten_only_when_all_of_it_is_committed() {
+    let mut rig = Rig::sorting(100, 6);
+    assert_eq!(rig.pull(), Some((Lane::Backlog, vec![1, 2, 3, 4])), "that there is a backlog was not known");
+    assert_eq!(rig.pull(), Some((Lane::Backlog, vec![6, 9, 7, 10])));
+    assert_eq!(rig.pull(), Some((Lane::Backlog, vec![5, 8])));
+    rig.commit(0);
+    rig.acknowledge();
+    assert_eq!(rig.acknowledged, 4);
+    rig.commit(2);
+    rig.acknowledge();
+    assert_eq!(rig.acknowledged, 4, "6, 7, 9 and 10 are not committed");
+    rig.commit(1);
+    rig.acknowledge();
+    assert_eq!(rig.acknowledged, 10);
+    assert_eq!(rig.pull(), Some((Lane::Backlog, vec![12, 15, 13, 16])));
+}
+
+#[test]
+fn a_part_that_another_leader_had_forgotten_in_the_middle_is_forgotten_here_too() {
+    let mut rig = Rig::sorting(100, 6);
+    rig.pull();
+    rig.pull();
+    (rig.acknowledged, rig.elsewhere) = (10, 10);
+    assert_eq!(rig.pull(), Some((Lane::Backlog, vec![])));
+    rig.commit(0);
+    rig.commit(1);
+    rig.acknowledge();
+    assert_eq!(rig.pull(), Some((Lane::Backlog, vec![12, 15, 13, 16])));
+}
+
+#[test]
+fn a_node_that_does_not_sort_any_more_goes_on_by_sequence() {
+    let mut rig = Rig::sorting(100, 6);
+    rig.pull();
+    rig.pull();
+    rig.sorts = None;
+    assert_eq!(rig.pull(), Some((Lane::Backlog, vec![5, 6, 7, 8])));
+    rig.commit(0);
+    rig.acknowledge();
+    assert_eq!(rig.pull(), Some((Lane::Backlog, vec![9, 10, 11, 12])));
+    (1..4).for_each(|number| rig.commit(number));
+    rig.acknowledge();
+    assert_eq!(rig.acknowledged, 12);
 }
 
 #[test]
@@ -172,7 +251,7 @@ fn pulls_that_overlap_are_forgotten_up_to_the_furthest() {
     let mut lanes = Lanes::new(BOUNDS);
     for upto in [5, 3] {
         let ask = lanes.cursor();
-        lanes.got(ask, Got { spool: 7, upto, records: 2, last: 5, commit: None }, Instant::now());
+        lanes.got(ask, Got { spool: 7, upto, records: 2, last: 5, commit: None, part: None }, Instant::now());
     }
     assert_eq!(lanes.committed(), Ok(Some((7, 5))));
     lanes.forgotten(7, 5);
@@ -197,6 +276,9 @@ enum Step {
     Commit(usize),
     Wait(u64),
     Acknowledge,
+    /// Another leader's, of so many records more.
+    AcknowledgeElsewhere(u64),
+    Sort(Option<u64>),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -207,6 +289,9 @@ fn step() -> impl Strategy<Value = Step> {
         (0_usize..40).prop_map(Step::Commit),
         (0_u64..700).prop_map(Step::Wait),
         Just(Step::Acknowledge),
+        Just(Step::Acknowledge),
+        (0_u64..20).prop_map(Step::AcknowledgeElsewhere),
+        prop::option::of(1_u64..30).prop_map(Step::Sort),
     ]
 }
 
@@ -224,9 +309,14 @@ proptest! {
                 Step::Commit(number) => rig.commit(number),
                 Step::Wait(ms) => rig.now += Duration::from_millis(ms),
                 Step::Acknowledge => rig.acknowledge(),
+                Step::AcknowledgeElsewhere(more) => {
+                    rig.acknowledged = rig.last.min(rig.acknowledged + more);
+                    rig.elsewhere = rig.acknowledged;
+                }
+                Step::Sort(sorts) => rig.sorts = sorts,
             }
         }
-        for number in 0..400 {
+        for number in 0..2_000 {
             rig.pull();
             rig.now += BOUNDS.fresh_every;
             rig.commit(number);

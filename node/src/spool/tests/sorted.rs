@@ -1,0 +1,125 @@
+//! A backlog by meter: what is given of it, whoever asks and whatever is forgotten meanwhile.
+
+use bytesize::ByteSize;
+use proptest::prelude::*;
+use protocol::api::peer::spool_server::Spool as _;
+use protocol::api::peer::{PullReply, PullRequest, SortedKey};
+use tonic::Request;
+
+use super::*;
+use crate::spool::service::SpoolService;
+use crate::spool::{Key, Span};
+
+fn of(meter: u64, slot: u64) -> SpoolRecord {
+    SpoolRecord { slot, ..record(meter) }
+}
+
+async fn holding(dir: &Path, config: &config::Spool, records: &[(u64, u64)]) -> Spool {
+    let spool = Spool::open(dir, config, Metrics::default()).unwrap();
+    let appended = records.iter().map(|(meter, slot)| {
+        let (spool, record) = (spool.clone(), of(*meter, *slot));
+        async move { spool.append(&record).await.unwrap() }
+    });
+    let sequences = futures::future::join_all(appended).await;
+    assert!(sequences.is_sorted());
+    spool
+}
+
+fn keys(pulled: &Pulled) -> Vec<Key> {
+    let key = |(sequence, bytes): &(u64, bytes::Bytes)| {
+        let SpoolRecord { meter, slot, .. } = SpoolRecord::decode(bytes.clone()).unwrap();
+        Key { meter, slot, sequence: *sequence }
+    };
+    pulled.records.iter().map(key).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn all_of_a_part_is_given_by_meter_however_often_it_is_sorted_anew(
+        records in prop::collection::vec((0_u64..6, 0_u64..4), 1..60),
+        after in 0_u64..20,
+        most in 1_usize..9,
+        bytes in 1_u64..2_000,
+        acknowledged in prop::collection::vec(prop::option::weighted(0.2, 0_u64..60), 80),
+        disturbed in prop::collection::vec(any::<bool>(), 80),
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let dir = tempfile::tempdir().unwrap();
+            let config = config::Spool { sorted_bytes: ByteSize(bytes), ..config::Spool::default() };
+            let spool = holding(dir.path(), &config, &records).await;
+            let last = records.len() as u64;
+            let after = after.min(last);
+            let mut span = Span { after, upto: last, behind: None };
+            let (mut given, mut forgotten) = (Vec::new(), 0);
+            for (acknowledge, disturb) in acknowledged.iter().zip(disturbed) {
+                let pulled = spool.pull_sorted(span, most, u64::MAX).await.unwrap();
+                let rest = pulled.sorted.unwrap();
+                assert!(rest.upto <= span.upto && (rest.upto > after || after == last), "{rest:?} of {span:?}");
+                given.extend(keys(&pulled));
+                span = Span { upto: rest.upto, behind: rest.last.or(span.behind), ..span };
+                if !rest.left {
+                    break;
+                }
+                assert!(!pulled.records.is_empty());
+                if let Some(upto) = acknowledge {
+                    forgotten = forgotten.max((*upto).min(last));
+                    spool.acknowledge(spool.id(), forgotten).await.unwrap();
+                }
+                if disturb {
+                    // Another leader, at its beginning.
+                    spool.pull_sorted(Span { after: 0, upto: last, behind: None }, 1, u64::MAX).await.unwrap();
+                }
+            }
+            assert!(given.is_sorted() && given.windows(2).all(|pair| pair[0] != pair[1]), "{given:?}");
+            let given: std::collections::BTreeSet<_> = given.iter().map(|key| key.sequence).collect();
+            for sequence in after + 1..=span.upto {
+                assert!(given.contains(&sequence) || sequence <= forgotten, "{sequence} of {span:?}");
+            }
+            spool.close().await;
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_is_given_in_whole_is_not_kept_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = holding(dir.path(), &config::Spool::default(), &[(2, 1), (1, 1), (2, 0)]).await;
+    let span = Span { after: 0, upto: 3, behind: None };
+    let part = spool.pull_sorted(span, 2, u64::MAX).await.unwrap();
+    assert_eq!(meters(&part), [1, 2]);
+    assert!(spool.held().is_some());
+    let rest = spool.pull_sorted(Span { behind: part.sorted.unwrap().last, ..span }, 2, u64::MAX).await.unwrap();
+    assert_eq!((meters(&rest), rest.sorted.unwrap().left), (vec![2], false));
+    assert!(spool.held().is_none());
+
+    spool.pull_sorted(span, 1, u64::MAX).await.unwrap();
+    spool.acknowledge(spool.id(), 3).await.unwrap();
+    assert!(spool.held().is_none(), "another leader has written all of it");
+}
+
+#[tokio::test]
+async fn a_pull_by_meter_counts_only_for_the_spool_it_names_and_where_the_node_sorts() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config::Spool { pull_records: 2, ..config::Spool::default() };
+    let spool = holding(dir.path(), &config, &[(2, 1), (1, 1), (2, 0)]).await;
+    let pull = async |config: &config::Spool, spool_id, behind| -> PullReply {
+        let service = SpoolService::new(spool.clone(), config);
+        let bounds = PullRequest { max_records: 9, max_bytes: u32::MAX, ..PullRequest::default() };
+        let asked = PullRequest { spool: spool_id, after: 0, sorted_upto: 3, behind, ..bounds };
+        service.pull(Request::new(asked)).await.unwrap().into_inner()
+    };
+    let given = |reply: &PullReply| reply.records.iter().map(|record| record.sequence).collect::<Vec<_>>();
+    let first = pull(&config, spool.id(), None).await;
+    assert_eq!((given(&first), first.sorted_upto, first.sorted_left), (vec![2, 3], 3, true));
+    assert_eq!(first.sorted_last, Some(SortedKey { meter: 2, slot: 0, sequence: 3 }));
+    let second = pull(&config, spool.id(), first.sorted_last).await;
+    assert_eq!((given(&second), second.sorted_upto, second.sorted_left), (vec![1], 3, false));
+
+    let other = pull(&config, spool.id() ^ 1, first.sorted_last).await;
+    assert_eq!((given(&other), other.sorted_upto, other.sorted_last), (vec![1, 2], 0, None));
+    let unsorted = config::Spool { sorted_bytes: ByteSize(0), ..config };
+    let reply = pull(&unsorted, spool.id(), None).await;
+    assert_eq!((given(&reply), reply.sorted_upto), (vec![1, 2], 0));
+}
