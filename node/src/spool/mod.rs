@@ -21,7 +21,7 @@ mod store;
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,7 +30,7 @@ use protocol::api::peer::SpoolRecord;
 use protocol::api::peer::spool_record::Content;
 use redb::Database;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::clock::wall_now;
 use crate::config;
@@ -172,6 +172,14 @@ struct Facts {
     sorted_bytes: u64,
     // What was given in part, so that the next part need not sort again.
     sorted: Mutex<Option<Arc<Sorted>>>,
+    sorting: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Facts {
+    fn held(&self) -> MutexGuard<'_, Option<Arc<Sorted>>> {
+        // Nothing is half done in it.
+        self.sorted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Spool {
@@ -188,6 +196,7 @@ impl Spool {
             record_bytes: config.pull_bytes.as_u64(),
             sorted_bytes: config.sorted_bytes.as_u64(),
             sorted: Mutex::new(None),
+            sorting: Arc::default(),
         });
         let database = store.database();
         let (jobs, queue) = mpsc::channel(config.queue);
@@ -235,7 +244,7 @@ impl Spool {
         }
         self.ask(|done| Job::Acknowledge { upto, done }).await?;
         // Whoever wanted it by meter has it, or another leader has had it.
-        self.held().take_if(|sorted| sorted.upto() <= upto);
+        self.facts.held().take_if(|sorted| sorted.upto() <= upto);
         Ok(())
     }
 
@@ -255,28 +264,46 @@ impl Spool {
         Ok(self.pulled(records, None))
     }
 
-    /// Records of `span` by meter, slot and sequence, within the bounds but at least one where there is one.
-    pub async fn pull_sorted(&self, span: Span, max_records: usize, max_bytes: u64) -> Result<Pulled, SpoolError> {
-        let Span { after, upto, behind } = span;
-        let held = self.held().clone().filter(|sorted| sorted.is_of(after, upto));
-        let sorted = match held {
-            Some(sorted) => sorted,
-            None => {
-                // Two in memory at once would be one too many.
-                self.held().take();
-                let most = self.facts.sorted_bytes;
-                Arc::new(self.read(move |database| Sorted::read(database, after, upto, most)).await?)
-            }
+    /// Records of `span` by meter, slot and sequence, within the bounds but at least one where there is one. None, and more
+    /// left, where sorting them takes longer than `patience`: it goes on, and the next pull finds it done.
+    pub async fn pull_sorted(
+        &self,
+        span: Span,
+        max_records: usize,
+        max_bytes: u64,
+        patience: Duration,
+    ) -> Result<Pulled, SpoolError> {
+        let Ok(sorted) = timeout(patience, self.sorted(span)).await else {
+            let rest = Rest { upto: span.upto, left: true, last: span.behind };
+            return Ok(self.pulled(Vec::new(), Some(rest)));
         };
-        let Part { records, last, left } = sorted.part(behind, max_records, max_bytes);
+        let sorted = sorted?;
+        let Part { records, last, left } = sorted.part(span.behind, max_records, max_bytes);
         let rest = Rest { upto: sorted.upto(), left, last };
-        *self.held() = left.then_some(sorted);
+        if !left {
+            self.facts.held().take_if(|held| Arc::ptr_eq(held, &sorted));
+        }
         Ok(self.pulled(records, Some(rest)))
     }
 
-    fn held(&self) -> std::sync::MutexGuard<'_, Option<Arc<Sorted>>> {
-        // Nothing is half done in it.
-        self.facts.sorted.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn sorted(&self, span: Span) -> Result<Arc<Sorted>, SpoolError> {
+        let Span { after, upto, .. } = span;
+        // One at a time, whoever asks; who comes later finds what was sorted meanwhile.
+        let turn = Arc::clone(&self.facts.sorting).lock_owned().await;
+        if let Some(sorted) = self.facts.held().clone().filter(|sorted| sorted.is_of(after, upto)) {
+            return Ok(sorted);
+        }
+        // Two in memory at once would be one too many.
+        self.facts.held().take();
+        let (facts, held_bytes) = (Arc::clone(&self.facts), self.holds.borrow().bytes);
+        // Goes on where nobody waits any more.
+        self.read(move |database| {
+            let sorted = Arc::new(Sorted::read(database, after, upto, facts.sorted_bytes, held_bytes)?);
+            *facts.held() = Some(Arc::clone(&sorted));
+            drop(turn);
+            Ok(sorted)
+        })
+        .await
     }
 
     fn pulled(&self, records: Vec<(u64, Bytes)>, sorted: Option<Rest>) -> Pulled {

@@ -13,6 +13,9 @@ use tonic::{Request, Response, Status};
 use super::{Key, Pulled, Span, Spool, SpoolError};
 use crate::config;
 
+/// A leader is not kept waiting longer for records to be sorted: it has fresh ones to pull meanwhile.
+const SORTING: Duration = Duration::from_millis(250);
+
 /// The service over a spool.
 #[derive(Debug, Clone)]
 pub struct SpoolService {
@@ -42,7 +45,7 @@ impl SpoolService {
         if self.sorts && asked.sorted_upto > 0 && asked.spool == self.spool.id() {
             let behind = asked.behind.map(|SortedKey { meter, slot, sequence }| Key { meter, slot, sequence });
             let span = Span { after, upto: asked.sorted_upto, behind };
-            return self.spool.pull_sorted(span, records, bytes).await;
+            return self.spool.pull_sorted(span, records, bytes, SORTING).await;
         }
         let wait = Duration::from_millis(u64::from(asked.wait_ms)).min(self.wait_max);
         self.spool.pull(after, records, bytes, wait).await

@@ -39,7 +39,16 @@ struct Head {
 pub(super) struct Sorted {
     after: u64,
     upto: u64,
-    records: Vec<(Key, Bytes)>,
+    places: Vec<Place>,
+    bytes: Bytes,
+}
+
+/// Where the bytes of a record lie.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    key: Key,
+    from: usize,
+    length: usize,
 }
 
 /// Some of them.
@@ -52,28 +61,36 @@ pub(super) struct Part {
 }
 
 impl Sorted {
-    /// The records after `after` up to `upto`, or so many of them that they have `max_bytes`, but at least one.
-    pub(super) fn read(database: &Database, after: u64, upto: u64, max_bytes: u64) -> Result<Self, redb::Error> {
+    /// The records after `after` up to `upto`, or so many of them that they take `max_bytes` of memory, but at least one;
+    /// there are `held_bytes` at most.
+    pub(super) fn read(
+        database: &Database,
+        after: u64,
+        upto: u64,
+        max_bytes: u64,
+        held_bytes: u64,
+    ) -> Result<Self, redb::Error> {
         let records = database.begin_read()?.open_table(RECORDS)?;
-        let (mut taken, mut all, mut end) = (Vec::new(), BytesMut::new(), upto);
+        let whole = usize::try_from(max_bytes.min(held_bytes)).unwrap_or(0);
+        let (mut places, mut bytes, mut end) = (Vec::new(), BytesMut::with_capacity(whole), upto);
         if after < upto {
             for row in records.range(after.saturating_add(1)..=upto)? {
-                let (sequence, bytes) = row?;
-                let (sequence, bytes) = (sequence.value(), bytes.value());
-                if (all.len() as u64).saturating_add(bytes.len() as u64) > max_bytes && !taken.is_empty() {
+                let (sequence, record) = row?;
+                let (sequence, record) = (sequence.value(), record.value());
+                let taken = bytes.len() + record.len() + (places.len() + 1) * size_of::<Place>();
+                if taken as u64 > max_bytes && !places.is_empty() {
                     end = sequence.saturating_sub(1);
                     break;
                 }
-                all.extend_from_slice(bytes);
-                let Head { meter, slot } = Head::decode(bytes).unwrap_or_default();
-                taken.push((Key { meter, slot, sequence }, bytes.len()));
+                let Head { meter, slot } = Head::decode(record).unwrap_or_default();
+                let key = Key { meter, slot, sequence };
+                places.push(Place { key, from: bytes.len(), length: record.len() });
+                bytes.extend_from_slice(record);
             }
         }
+        places.sort_unstable_by_key(|place| place.key);
         // One piece of memory for all of them: each is a part of it.
-        let mut all = all.freeze();
-        let mut records: Vec<_> = taken.into_iter().map(|(key, length)| (key, all.split_to(length))).collect();
-        records.sort_unstable_by_key(|(key, _)| *key);
-        Ok(Self { after, upto: end, records })
+        Ok(Self { after, upto: end, places, bytes: bytes.freeze() })
     }
 
     /// Whether this is what begins after `after` and is asked for up to `upto`.
@@ -87,17 +104,17 @@ impl Sorted {
 
     /// Those behind `behind`, within the bounds but at least one.
     pub(super) fn part(&self, behind: Option<Key>, max_records: usize, max_bytes: u64) -> Part {
-        let from = behind.map_or(0, |behind| self.records.partition_point(|(key, _)| *key <= behind));
-        let rest = self.records.get(from..).unwrap_or_default();
-        let (mut records, mut bytes) = (Vec::new(), 0_u64);
-        for (key, record) in rest.iter().take(max_records) {
-            bytes = bytes.saturating_add(record.len() as u64);
+        let from = behind.map_or(0, |behind| self.places.partition_point(|place| place.key <= behind));
+        let rest = self.places.get(from..).unwrap_or_default();
+        let (mut records, mut bytes, mut last) = (Vec::new(), 0_u64, None);
+        for Place { key, from, length } in rest.iter().take(max_records) {
+            bytes = bytes.saturating_add(*length as u64);
             if bytes > max_bytes && !records.is_empty() {
                 break;
             }
-            records.push((key.sequence, record.clone()));
+            records.push((key.sequence, self.bytes.slice(*from..*from + *length)));
+            last = Some(*key);
         }
-        let last = records.len().checked_sub(1).and_then(|last| rest.get(last)).map(|(key, _)| *key);
         let left = records.len() < rest.len();
         Part { records, last, left }
     }

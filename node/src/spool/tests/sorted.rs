@@ -8,7 +8,9 @@ use tonic::Request;
 
 use super::*;
 use crate::spool::service::SpoolService;
-use crate::spool::{Key, Span};
+use crate::spool::{Key, Rest, Span};
+
+const LONG: Duration = Duration::from_secs(60);
 
 fn of(meter: u64, slot: u64) -> SpoolRecord {
     SpoolRecord { slot, ..record(meter) }
@@ -54,7 +56,7 @@ proptest! {
             let mut span = Span { after, upto: last, behind: None };
             let (mut given, mut forgotten) = (Vec::new(), 0);
             for (acknowledge, disturb) in acknowledged.iter().zip(disturbed) {
-                let pulled = spool.pull_sorted(span, most, u64::MAX).await.unwrap();
+                let pulled = spool.pull_sorted(span, most, u64::MAX, LONG).await.unwrap();
                 let rest = pulled.sorted.unwrap();
                 assert!(rest.upto <= span.upto && (rest.upto > after || after == last), "{rest:?} of {span:?}");
                 given.extend(keys(&pulled));
@@ -69,7 +71,7 @@ proptest! {
                 }
                 if disturb {
                     // Another leader, at its beginning.
-                    spool.pull_sorted(Span { after: 0, upto: last, behind: None }, 1, u64::MAX).await.unwrap();
+                    spool.pull_sorted(Span { after: 0, upto: last, behind: None }, 1, u64::MAX, LONG).await.unwrap();
                 }
             }
             assert!(given.is_sorted() && given.windows(2).all(|pair| pair[0] != pair[1]), "{given:?}");
@@ -87,16 +89,40 @@ async fn a_part_that_is_given_in_whole_is_not_kept_in_memory() {
     let dir = tempfile::tempdir().unwrap();
     let spool = holding(dir.path(), &config::Spool::default(), &[(2, 1), (1, 1), (2, 0)]).await;
     let span = Span { after: 0, upto: 3, behind: None };
-    let part = spool.pull_sorted(span, 2, u64::MAX).await.unwrap();
+    let part = spool.pull_sorted(span, 2, u64::MAX, LONG).await.unwrap();
     assert_eq!(meters(&part), [1, 2]);
-    assert!(spool.held().is_some());
-    let rest = spool.pull_sorted(Span { behind: part.sorted.unwrap().last, ..span }, 2, u64::MAX).await.unwrap();
+    assert!(spool.facts.held().is_some());
+    let rest = spool.pull_sorted(Span { behind: part.sorted.unwrap().last, ..span }, 2, u64::MAX, LONG).await.unwrap();
     assert_eq!((meters(&rest), rest.sorted.unwrap().left), (vec![2], false));
-    assert!(spool.held().is_none());
+    assert!(spool.facts.held().is_none());
 
-    spool.pull_sorted(span, 1, u64::MAX).await.unwrap();
+    spool.pull_sorted(span, 1, u64::MAX, LONG).await.unwrap();
     spool.acknowledge(spool.id(), 3).await.unwrap();
-    assert!(spool.held().is_none(), "another leader has written all of it");
+    assert!(spool.facts.held().is_none(), "another leader has written all of it");
+}
+
+#[tokio::test]
+async fn whoever_does_not_wait_for_the_sorting_finds_it_done_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = holding(dir.path(), &config::Spool::default(), &[(2, 1), (1, 1), (2, 0)]).await;
+    let behind = Some(Key { meter: 1, slot: 1, sequence: 2 });
+    let span = Span { after: 0, upto: 3, behind };
+    // Somebody sorts.
+    let turn = std::sync::Arc::clone(&spool.facts.sorting).lock_owned().await;
+    let none = spool.pull_sorted(span, 9, u64::MAX, Duration::ZERO).await.unwrap();
+    assert_eq!((meters(&none), none.sorted), (vec![], Some(Rest { upto: 3, left: true, last: behind })));
+    drop(turn);
+    let pulled = spool.pull_sorted(span, 1, u64::MAX, LONG).await.unwrap();
+    assert_eq!((meters(&pulled), pulled.sorted.unwrap().left), (vec![2], true));
+    let held = spool.facts.held().clone().unwrap();
+    // Given up at once, and sorted anew all the same.
+    spool.pull_sorted(Span { after: 1, behind: None, ..span }, 9, u64::MAX, Duration::ZERO).await.unwrap();
+    let sorted = async {
+        while spool.facts.held().as_ref().is_none_or(|now| std::sync::Arc::ptr_eq(now, &held)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(LONG, sorted).await.unwrap();
 }
 
 #[tokio::test]

@@ -20,6 +20,8 @@ struct Rig {
     elsewhere: u64,
     // How many records it sorts at once; none: it gives them by sequence.
     sorts: Option<u64>,
+    // It is not done with that.
+    sorting: bool,
     // Of each pull, in the order of pulling: its lane, its records, and who is told.
     pulled: Vec<(Lane, BTreeSet<u64>, Option<oneshot::Sender<()>>)>,
 }
@@ -27,7 +29,7 @@ struct Rig {
 impl Rig {
     fn holding(last: u64) -> Self {
         let (lanes, now) = (Lanes::new(BOUNDS), Instant::now());
-        Self { lanes, now, last, acknowledged: 0, elsewhere: 0, sorts: None, pulled: Vec::new() }
+        Self { lanes, now, last, acknowledged: 0, elsewhere: 0, sorts: None, sorting: false, pulled: Vec::new() }
     }
 
     /// The same, which gives a backlog by meter, so many records at a time.
@@ -41,6 +43,9 @@ impl Rig {
         let mut rest: Vec<_> = (ask.after.max(self.acknowledged) + 1..=upto.min(self.last)).collect();
         rest.retain(|sequence| behind.is_none_or(|behind| key(*sequence) > behind));
         rest.sort_unstable_by_key(|sequence| key(*sequence));
+        if self.sorting {
+            return (Vec::new(), (Part { upto, behind }, true));
+        }
         let left = rest.len() > ask.records as usize;
         rest.truncate(ask.records as usize);
         let behind = rest.last().map(|sequence| key(*sequence));
@@ -279,6 +284,7 @@ enum Step {
     /// Another leader's, of so many records more.
     AcknowledgeElsewhere(u64),
     Sort(Option<u64>),
+    Sorting(bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -292,6 +298,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Step::Acknowledge),
         (0_u64..20).prop_map(Step::AcknowledgeElsewhere),
         prop::option::of(1_u64..30).prop_map(Step::Sort),
+        any::<bool>().prop_map(Step::Sorting),
     ]
 }
 
@@ -314,8 +321,10 @@ proptest! {
                     rig.elsewhere = rig.acknowledged;
                 }
                 Step::Sort(sorts) => rig.sorts = sorts,
+                Step::Sorting(sorting) => rig.sorting = sorting,
             }
         }
+        rig.sorting = false;
         for number in 0..2_000 {
             rig.pull();
             rig.now += BOUNDS.fresh_every;
