@@ -182,6 +182,18 @@ impl Facts {
     }
 }
 
+/// Records that are forgotten in one commit, at most.
+const FORGOTTEN_AT_ONCE: u64 = 20_000;
+
+/// On the way to forget everything up to `upto`: what to forget first, and last `upto` itself.
+fn steps(holds: Holds, upto: u64) -> impl Iterator<Item = u64> {
+    let forgotten = holds.last.saturating_sub(holds.records);
+    // What was never stored is refused as a whole.
+    let end = if upto > holds.last { 0 } else { upto };
+    let step = usize::try_from(FORGOTTEN_AT_ONCE).unwrap_or(usize::MAX);
+    (forgotten..end).step_by(step).skip(1).chain([upto])
+}
+
 impl Spool {
     /// Opens the spool in `dir`, or makes a new one with an identity of its own.
     pub fn open(dir: &Path, config: &config::Spool, metrics: Metrics) -> Result<Self, SpoolError> {
@@ -242,7 +254,11 @@ impl Spool {
         if spool_id != self.id() {
             return Err(SpoolError::WrongSpool { asked: spool_id, own: self.id() });
         }
-        self.ask(|done| Job::Acknowledge { upto, done }).await?;
+        // What is to be made durable meanwhile does not wait for all of it.
+        let holds = *self.holds.borrow();
+        for upto in steps(holds, upto) {
+            self.ask(|done| Job::Acknowledge { upto, done }).await?;
+        }
         // Whoever wanted it by meter has it, or another leader has had it.
         self.facts.held().take_if(|sorted| sorted.upto() <= upto);
         Ok(())

@@ -158,13 +158,19 @@ impl Lanes {
 
     /// `ask` was answered at `now`.
     pub(super) fn got(&mut self, ask: Ask, got: Got, now: Instant) {
-        let is_rolled_back = got.last > 0 && got.last.max(got.upto) < ask.after;
-        if got.spool != self.spool || is_rolled_back {
+        let known = ask.part.map_or(ask.after, |part| part.upto);
+        let is_rolled_back = got.last > 0 && got.last.max(got.upto) < known;
+        let is_another = got.spool != self.spool || is_rolled_back;
+        if is_another {
             // Another spool answered, or an older copy of it, from its beginning.
             let fresh = Self { spool: got.spool, ..Self::new(self.bounds) };
             *self = fresh;
         }
-        let Got { mut upto, records, last, commit, part, .. } = got;
+        let Got { mut upto, records, last, commit, mut part, .. } = got;
+        if is_another && part.take().is_some() {
+            // What came is of a part that is none any more.
+            upto = 0;
+        }
         let mut came = records > 0;
         if ask.lane == Lane::Backlog {
             self.part = None;
@@ -197,6 +203,13 @@ impl Lanes {
                 self.under_way.extend(came);
                 self.open_or_close(last, now);
             }
+        }
+    }
+
+    /// `ask` was not answered: what is fresh has its turn, whatever keeps a backlog.
+    pub(super) const fn failed(&mut self, ask: Ask) {
+        if let (Lane::Backlog, Some(fence)) = (ask.lane, &mut self.fence) {
+            fence.is_turn_of_backlog = false;
         }
     }
 

@@ -162,8 +162,8 @@ impl Puller {
     /// Pulls and hands over; whether anything came.
     async fn pull(&mut self, ask: Ask, place: OwnedSemaphorePermit, room: Room) -> Result<bool, Pause> {
         let wait = if self.lanes.is_idle() { self.limits.wait } else { Duration::ZERO };
-        let PullReply { spool, records, last, sorted_upto, sorted_left, sorted_last, .. } =
-            self.call(ask, wait).await?;
+        let reply = self.call(ask, wait).await.inspect_err(|_| self.lanes.failed(ask))?;
+        let PullReply { spool, records, last, sorted_upto, sorted_left, sorted_last, .. } = reply;
         let behind = sorted_last.map(|SortedKey { meter, slot, sequence }| (meter, slot, sequence));
         let part = (sorted_upto > 0).then_some((Part { upto: sorted_upto, behind }, sorted_left));
         let (upto, count) = (records.last().map_or(0, |record| record.sequence), records.len());

@@ -8,7 +8,7 @@ use tonic::Request;
 
 use super::*;
 use crate::spool::service::SpoolService;
-use crate::spool::{Key, Rest, Span};
+use crate::spool::{Holds, Key, Rest, Span};
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -101,6 +101,18 @@ async fn a_part_that_is_given_in_whole_is_not_kept_in_memory() {
     assert!(spool.facts.held().is_none(), "another leader has written all of it");
 }
 
+#[test]
+fn much_is_forgotten_in_steps_and_what_was_never_stored_in_none() {
+    let steps = |last, records, upto| {
+        super::super::steps(Holds { last, records, ..Holds::default() }, upto).collect::<Vec<_>>()
+    };
+    assert_eq!(steps(70_000, 60_000, 65_000), [30_000, 50_000, 65_000]);
+    assert_eq!(steps(70_000, 60_000, 30_000), [30_000]);
+    assert_eq!(steps(70_000, 60_000, 5), [5]);
+    assert_eq!(steps(70_000, 60_000, 70_001), [70_001]);
+    assert_eq!(steps(0, 0, 0), [0]);
+}
+
 #[tokio::test]
 async fn whoever_does_not_wait_for_the_sorting_finds_it_done_later() {
     let dir = tempfile::tempdir().unwrap();
@@ -116,7 +128,7 @@ async fn whoever_does_not_wait_for_the_sorting_finds_it_done_later() {
     assert_eq!((meters(&pulled), pulled.sorted.unwrap().left), (vec![2], true));
     let held = spool.facts.held().clone().unwrap();
     // Given up at once, and sorted anew all the same.
-    spool.pull_sorted(Span { after: 1, behind: None, ..span }, 9, u64::MAX, Duration::ZERO).await.unwrap();
+    spool.pull_sorted(Span { after: 1, behind: None, ..span }, 1, u64::MAX, Duration::ZERO).await.unwrap();
     let sorted = async {
         while spool.facts.held().as_ref().is_none_or(|now| std::sync::Arc::ptr_eq(now, &held)) {
             tokio::task::yield_now().await;

@@ -252,6 +252,36 @@ fn an_older_copy_of_a_spool_is_pulled_from_its_beginning() {
 }
 
 #[test]
+fn an_older_copy_of_a_spool_that_answers_in_the_middle_of_a_part_is_pulled_from_its_beginning() {
+    for (last, records, left) in [(2, 0, false), (2, 0, true), (7, 1, false), (7, 1, true)] {
+        let mut rig = Rig::sorting(100, 20);
+        rig.pull();
+        rig.pull();
+        let ask = rig.lanes.next(rig.now).expect("room");
+        assert_eq!((ask.after, ask.part.map(|part| part.upto)), (4, Some(24)));
+        let part = Some((Part { upto: 24, behind: ask.part.and_then(|part| part.behind) }, left));
+        let upto = if records > 0 { 7 } else { 0 };
+        rig.lanes.got(ask, Got { spool: 7, upto, records, last, commit: None, part }, rig.now);
+        assert_eq!(rig.lanes.committed(), Ok(None), "nothing of it may be forgotten");
+        assert_eq!(rig.lanes.next(rig.now).map(|ask| (ask.after, ask.part)), Some((0, None)));
+    }
+}
+
+#[test]
+fn a_backlog_that_is_not_answered_keeps_nothing_fresh() {
+    let mut rig = Rig::holding(100);
+    rig.pull();
+    rig.last = 102;
+    rig.now += BOUNDS.fresh_every;
+    assert_eq!(rig.pull(), Some((Lane::Fresh, vec![101, 102])));
+    let ask = rig.lanes.next(rig.now).expect("room");
+    assert_eq!(ask.lane, Lane::Backlog);
+    rig.lanes.failed(ask);
+    rig.now += BOUNDS.fresh_every;
+    assert_eq!(rig.lanes.next(rig.now).map(|ask| ask.lane), Some(Lane::Fresh));
+}
+
+#[test]
 fn pulls_that_overlap_are_forgotten_up_to_the_furthest() {
     let mut lanes = Lanes::new(BOUNDS);
     for upto in [5, 3] {
