@@ -1,7 +1,7 @@
 //! An exchange that remembers what was heard last, for disputes about an answer that was none.
 //!
-//! Promises: the bytes as they came, of the last question that anything was heard to, at most [`MOST_KEPT`]. Refuses:
-//! saying which of them were whose.
+//! Promises: the bytes as they came, of the last question that anything was heard to but an acknowledgement, at most
+//! [`MOST_KEPT`]: who answered that it heard says nothing of what was wrong before. Refuses: saying which of them were whose.
 
 use std::time::Duration;
 
@@ -13,22 +13,27 @@ use super::dialogue::{Talk, Turn};
 /// More than the longest frame of each dialect, and what the table of missed slots holds of it.
 pub(super) const MOST_KEPT: usize = 1_024;
 
+/// The single character of M-Bus (EN 13757-2), which no other dialect uses alone.
+const ACKNOWLEDGED: [u8; 1] = [0xE5];
+
 #[derive(Debug)]
 pub(super) struct Recorded {
     sifted: Sifted,
     heard: Vec<u8>,
+    /// To the questions before.
+    before: Vec<u8>,
     /// Whether a question was sent since something was heard.
     is_asked: bool,
 }
 
 impl Recorded {
     pub(super) const fn new(sifted: Sifted) -> Self {
-        Self { sifted, heard: Vec::new(), is_asked: false }
+        Self { sifted, heard: Vec::new(), before: Vec::new(), is_asked: false }
     }
 
     /// What was heard last.
     pub(super) fn into_heard(self) -> Vec<u8> {
-        self.heard
+        if self.heard == ACKNOWLEDGED && !self.before.is_empty() { self.before } else { self.heard }
     }
 }
 
@@ -43,7 +48,10 @@ impl Talk for Recorded {
 
     fn handle_bytes(&mut self, bytes: &[u8], waited: Duration) {
         if std::mem::take(&mut self.is_asked) {
-            self.heard.clear();
+            let heard = std::mem::take(&mut self.heard);
+            if !heard.is_empty() && heard != ACKNOWLEDGED {
+                self.before = heard;
+            }
         }
         let room = MOST_KEPT.saturating_sub(self.heard.len());
         self.heard.extend(bytes.iter().take(room));
@@ -100,6 +108,20 @@ mod tests {
             heard.iter().for_each(|byte| talk.handle_bytes(&[*byte], Duration::ZERO));
         }
         assert_eq!(talk.into_heard(), [3]);
+    }
+
+    #[test]
+    fn an_acknowledgement_takes_no_place_of_what_was_heard_before_it() {
+        for (answers, kept) in [(&[&b"\x01\x02"[..], b"\xE5"][..], &b"\x01\x02"[..]), (&[b"\xE5"], b"\xE5")] {
+            let mut talk = recorded();
+            for heard in answers {
+                while !matches!(talk.poll(), Turn::Send(_)) {
+                    talk.handle_timeout();
+                }
+                heard.iter().for_each(|byte| talk.handle_bytes(&[*byte], Duration::ZERO));
+            }
+            assert_eq!(talk.into_heard(), kept);
+        }
     }
 
     #[test]
