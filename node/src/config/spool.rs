@@ -37,7 +37,7 @@ settings!(
         pull_bytes: ByteSize = ByteSize::mib(4),
         /// Records of a backlog that are sorted by meter for the leader at once, at most; a new leader is given all of them
         /// again. 0: a backlog is given as it came.
-        sorted_bytes: ByteSize = ByteSize::mib(192),
+        sorted_bytes: ByteSize = ByteSize::mib(256),
         /// A pull waits for the first record this long, at most.
         #[serde(with = "humantime_serde")]
         pull_wait_max: Duration = Duration::from_secs(10),
