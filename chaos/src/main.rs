@@ -167,7 +167,7 @@ struct DrainArgs {
     /// Meters they are of: a multiple of three, so that each node has as many
     #[arg(long, default_value_t = 12_000)]
     meters: u64,
-    /// Rounds, each with a drain and a LOAD DATA
+    /// Rounds, each with a drain and two LOAD DATA: of rows in the order of the spools, and sorted by the key
     #[arg(long, default_value_t = 3)]
     rounds: u32,
     /// Rounds that do not empty the table, and no LOAD DATA: the first and the last part of a growing table are compared
