@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{self, StreamExt};
 use mysql_async::prelude::Queryable;
@@ -272,9 +273,9 @@ impl Session {
     }
 
     /// A statement that takes a file, and the packets of the file.
-    pub(super) async fn load(&mut self, sql: &str, packets: Vec<Vec<u8>>) -> Result<Loaded, DatabaseError> {
+    pub(super) async fn load(&mut self, sql: &str, packets: Vec<Bytes>) -> Result<Loaded, DatabaseError> {
         let sql = sql.to_owned();
-        let packets = packets.into_iter().map(|packet| Ok(packet.into()));
+        let packets = packets.into_iter().map(Ok);
         self.guarded(self.statement_timeout, |conn| {
             async move {
                 conn.set_infile_handler(async move { Ok(stream::iter(packets).boxed()) });

@@ -191,6 +191,25 @@ async fn every_writer_leaves_the_same_rows_whatever_bytes_are_in_them() {
 }
 
 #[tokio::test]
+async fn a_column_that_only_the_last_row_has_arrives_and_one_that_none_has_is_null() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = place.migrated().await;
+    for (writer, meter) in place.writers().await.into_iter().zip(1..) {
+        database.use_writer(writer);
+        let mut batch: Vec<_> = (0..200).map(|n| reading(meter, NINE + n * QUARTER, 1)).collect();
+        batch.push(changed(reading(meter, NINE + 200 * QUARTER, 2), |reading| {
+            reading.values.push(SpooledValue { quantity: 2, value: 7 });
+        }));
+        assert_eq!(database.write(&batch).await.unwrap(), all(201));
+        let sql = format!(
+            "SELECT COUNT(*), COUNT(cooling_energy_joule), MAX(cooling_energy_joule), COUNT(on_seconds), COUNT(extra) \
+             FROM reading WHERE meter_id = {meter}"
+        );
+        assert_eq!(place.sql(&sql).await, ["201|1|7|0|0"], "{}", writer.name());
+    }
+}
+
+#[tokio::test]
 async fn the_first_row_of_a_slot_stays_also_where_the_writer_believes_that_there_is_none() {
     let Some(place) = Place::shared().await else { return };
     let mut database = place.migrated().await;
