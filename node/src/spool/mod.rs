@@ -16,12 +16,13 @@ mod committer;
 mod pressure;
 pub mod service;
 mod sorted;
+mod sorting;
 mod store;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -40,6 +41,7 @@ use pressure::Gauge;
 pub use pressure::{Level, Pressure};
 pub use sorted::Key;
 use sorted::{Part, Sorted};
+use sorting::{Found, Sorting};
 use store::{Holds, Room, Store};
 
 /// Why the spool did not do what was asked.
@@ -169,17 +171,7 @@ struct Facts {
     spool_id: u64,
     gauge: Gauge,
     record_bytes: u64,
-    sorted_bytes: u64,
-    // What was given in part, so that the next part need not sort again.
-    sorted: Mutex<Option<Arc<Sorted>>>,
-    sorting: Arc<tokio::sync::Mutex<()>>,
-}
-
-impl Facts {
-    fn held(&self) -> MutexGuard<'_, Option<Arc<Sorted>>> {
-        // Nothing is half done in it.
-        self.sorted.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+    sorting: Sorting,
 }
 
 /// Records that are forgotten in one commit, at most.
@@ -206,9 +198,7 @@ impl Spool {
             spool_id: store.spool_id(),
             gauge: Gauge::new(config),
             record_bytes: config.pull_bytes.as_u64(),
-            sorted_bytes: config.sorted_bytes.as_u64(),
-            sorted: Mutex::new(None),
-            sorting: Arc::default(),
+            sorting: Sorting::new(config.sorted_bytes.as_u64()),
         });
         let database = store.database();
         let (jobs, queue) = mpsc::channel(config.queue);
@@ -259,8 +249,7 @@ impl Spool {
         for upto in steps(holds, upto) {
             self.ask(|done| Job::Acknowledge { upto, done }).await?;
         }
-        // Whoever wanted it by meter has it, or another leader has had it.
-        self.facts.held().take_if(|sorted| sorted.upto() <= upto);
+        self.facts.sorting.forgotten(upto);
         Ok(())
     }
 
@@ -296,26 +285,21 @@ impl Spool {
         let sorted = sorted?;
         let Part { records, last, left } = sorted.part(span.behind, max_records, max_bytes);
         let rest = Rest { upto: sorted.upto(), left, last };
-        if !left {
-            self.facts.held().take_if(|held| Arc::ptr_eq(held, &sorted));
-        }
+        self.facts.sorting.gave(span, &sorted, left);
         Ok(self.pulled(records, Some(rest)))
     }
 
     async fn sorted(&self, span: Span) -> Result<Arc<Sorted>, SpoolError> {
-        let Span { after, upto, .. } = span;
-        // One at a time, whoever asks; who comes later finds what was sorted meanwhile.
-        let turn = Arc::clone(&self.facts.sorting).lock_owned().await;
-        if let Some(sorted) = self.facts.held().clone().filter(|sorted| sorted.is_of(after, upto)) {
-            return Ok(sorted);
-        }
-        // Two in memory at once would be one too many.
-        self.facts.held().take();
+        let turn = self.facts.sorting.turn().await;
+        let bytes = match self.facts.sorting.find(span) {
+            Found::Sorted(sorted) => return Ok(sorted),
+            Found::Nothing(bytes) => bytes,
+        };
         let (facts, held_bytes) = (Arc::clone(&self.facts), self.holds.borrow().bytes);
         // Goes on where nobody waits any more.
         self.read(move |database| {
-            let sorted = Arc::new(Sorted::read(database, after, upto, facts.sorted_bytes, held_bytes)?);
-            *facts.held() = Some(Arc::clone(&sorted));
+            let sorted = Arc::new(Sorted::read(database, span.after, span.upto, bytes, held_bytes)?);
+            facts.sorting.hold(&sorted, bytes);
             drop(turn);
             Ok(sorted)
         })

@@ -11,6 +11,8 @@ use crate::spool::service::SpoolService;
 use crate::spool::{Holds, Key, Rest, Span};
 
 const LONG: Duration = Duration::from_secs(60);
+/// Records of a backlog.
+const LAST: u64 = 1_000;
 
 fn of(meter: u64, slot: u64) -> SpoolRecord {
     SpoolRecord { slot, ..record(meter) }
@@ -18,11 +20,15 @@ fn of(meter: u64, slot: u64) -> SpoolRecord {
 
 async fn holding(dir: &Path, config: &config::Spool, records: &[(u64, u64)]) -> Spool {
     let spool = Spool::open(dir, config, Metrics::default()).unwrap();
-    let appended = records.iter().map(|(meter, slot)| {
-        let (spool, record) = (spool.clone(), of(*meter, *slot));
-        async move { spool.append(&record).await.unwrap() }
-    });
-    let sequences = futures::future::join_all(appended).await;
+    let mut sequences = Vec::new();
+    // Not more at once than are polled in their order.
+    for some in records.chunks(50) {
+        let appended = some.iter().map(|(meter, slot)| {
+            let (spool, record) = (spool.clone(), of(*meter, *slot));
+            async move { spool.append(&record).await.unwrap() }
+        });
+        sequences.extend(futures::future::join_all(appended).await);
+    }
     assert!(sequences.is_sorted());
     spool
 }
@@ -91,14 +97,14 @@ async fn a_part_that_is_given_in_whole_is_not_kept_in_memory() {
     let span = Span { after: 0, upto: 3, behind: None };
     let part = spool.pull_sorted(span, 2, u64::MAX, LONG).await.unwrap();
     assert_eq!(meters(&part), [1, 2]);
-    assert!(spool.facts.held().is_some());
+    assert!(spool.facts.sorting.held().is_some());
     let rest = spool.pull_sorted(Span { behind: part.sorted.unwrap().last, ..span }, 2, u64::MAX, LONG).await.unwrap();
     assert_eq!((meters(&rest), rest.sorted.unwrap().left), (vec![2], false));
-    assert!(spool.facts.held().is_none());
+    assert!(spool.facts.sorting.held().is_none());
 
     spool.pull_sorted(span, 1, u64::MAX, LONG).await.unwrap();
     spool.acknowledge(spool.id(), 3).await.unwrap();
-    assert!(spool.facts.held().is_none(), "another leader has written all of it");
+    assert!(spool.facts.sorting.held().is_none(), "another leader has written all of it");
 }
 
 #[test]
@@ -120,17 +126,17 @@ async fn whoever_does_not_wait_for_the_sorting_finds_it_done_later() {
     let behind = Some(Key { meter: 1, slot: 1, sequence: 2 });
     let span = Span { after: 0, upto: 3, behind };
     // Somebody sorts.
-    let turn = std::sync::Arc::clone(&spool.facts.sorting).lock_owned().await;
+    let turn = spool.facts.sorting.turn().await;
     let none = spool.pull_sorted(span, 9, u64::MAX, Duration::ZERO).await.unwrap();
     assert_eq!((meters(&none), none.sorted), (vec![], Some(Rest { upto: 3, left: true, last: behind })));
     drop(turn);
     let pulled = spool.pull_sorted(span, 1, u64::MAX, LONG).await.unwrap();
     assert_eq!((meters(&pulled), pulled.sorted.unwrap().left), (vec![2], true));
-    let held = spool.facts.held().clone().unwrap();
+    let held = spool.facts.sorting.held().unwrap();
     // Given up at once, and sorted anew all the same.
     spool.pull_sorted(Span { after: 1, behind: None, ..span }, 1, u64::MAX, Duration::ZERO).await.unwrap();
     let sorted = async {
-        while spool.facts.held().as_ref().is_none_or(|now| std::sync::Arc::ptr_eq(now, &held)) {
+        while spool.facts.sorting.held().as_ref().is_none_or(|now| std::sync::Arc::ptr_eq(now, &held)) {
             tokio::task::yield_now().await;
         }
     };
@@ -160,4 +166,54 @@ async fn a_pull_by_meter_counts_only_for_the_spool_it_names_and_where_the_node_s
     let unsorted = config::Spool { sorted_bytes: ByteSize(0), ..config };
     let reply = pull(&unsorted, spool.id(), None).await;
     assert_eq!((given(&reply), reply.sorted_upto), (vec![1, 2], 0));
+}
+
+/// One time of leading: from the first record that is not forgotten, so many pulls of ten records. The last sequence of the
+/// part it began, and whether it came in whole.
+async fn lead(spool: &Spool, last: u64, pulls: usize) -> (u64, bool) {
+    let forgotten = last - spool.pull(0, 0, 0, Duration::ZERO).await.unwrap().backlog_records;
+    let mut span = Span { after: forgotten, upto: last, behind: None };
+    for _ in 0..pulls {
+        let Rest { upto, left, last } = spool.pull_sorted(span, 10, u64::MAX, LONG).await.unwrap().sorted.unwrap();
+        if !left {
+            spool.acknowledge(spool.id(), upto).await.unwrap();
+            return (upto, true);
+        }
+        span = Span { upto, behind: last, ..span };
+    }
+    (span.upto, false)
+}
+
+#[tokio::test]
+async fn a_part_is_begun_twice_in_whole_and_then_in_half_and_what_gets_on_grows_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config::Spool { sorted_bytes: ByteSize::kib(16), ..config::Spool::default() };
+    let records: Vec<_> = (0..LAST).map(|n| (n % 60, n / 60)).collect();
+    let spool = holding(dir.path(), &config, &records).await;
+    let (whole, _) = lead(&spool, LAST, 1).await;
+    assert_eq!(lead(&spool, LAST, 1).await, (whole, false), "one leader may be lost");
+    let (half, _) = lead(&spool, LAST, 1).await;
+    assert!(half.abs_diff(whole / 2) < 3, "{half} of {whole}");
+    let (quarter, is_whole) = lead(&spool, LAST, usize::MAX).await;
+    assert!(is_whole && quarter.abs_diff(half / 2) < 3, "{quarter} of {half}");
+    let (second, _) = lead(&spool, LAST, usize::MAX).await;
+    let (third, _) = lead(&spool, LAST, usize::MAX).await;
+    let (fourth, _) = lead(&spool, LAST, usize::MAX).await;
+    let sizes = [second - quarter, third - second, fourth - third];
+    assert!(sizes[1].abs_diff(half) < 3 && sizes[2].abs_diff(whole) < 3, "{sizes:?} after {quarter}");
+}
+
+#[tokio::test]
+async fn leaders_that_last_shorter_than_a_part_takes_get_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config::Spool { sorted_bytes: ByteSize::kib(16), ..config::Spool::default() };
+    let records: Vec<_> = (0..LAST).map(|n| (n % 60, n / 60)).collect();
+    let spool = holding(dir.path(), &config, &records).await;
+    let mut leaders = 0;
+    while spool.pull(0, 0, 0, Duration::ZERO).await.unwrap().backlog_records > 0 {
+        leaders += 1;
+        assert!(leaders < 200, "no end");
+        lead(&spool, LAST, 5).await;
+    }
+    assert!(leaders > LAST / 50, "each of {leaders} was given 50 records at most");
 }

@@ -1,0 +1,132 @@
+//! What is held of a backlog by meter, and how much of it is sorted at once.
+//!
+//! ```text
+//!   begun  1st time  given ........ gone      bytes
+//!          2nd time  given ..... gone           |      who leads may change once while a part is written
+//!          3rd time  given ...                  | / 2  a part has to be shorter than a time of leading
+//!          forgotten in whole                   | * 2  up to `spool.sorted_bytes`
+//! ```
+//!
+//! Promises: leaders that last shorter than a part takes to be written get on in the end; two sorted parts are never in memory
+//! at once. Refuses: reading records.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::OwnedMutexGuard;
+
+use super::Span;
+use super::sorted::Sorted;
+
+/// How often a part may be begun before the next beginning is of half as much.
+const BEGINNINGS: u32 = 2;
+/// The least that is sorted at once is such a part of the most.
+const LEAST_OF_MOST: u64 = 256;
+
+/// A part that is given, and those that will be.
+#[derive(Debug)]
+pub(super) struct Sorting {
+    turn: Arc<tokio::sync::Mutex<()>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    most_bytes: u64,
+    bytes: u64,
+    // What was given in part, so that the next pull need not sort again.
+    held: Option<Held>,
+    begun: Option<Begun>,
+}
+
+#[derive(Debug)]
+struct Held {
+    sorted: Arc<Sorted>,
+    // The bound it was made with.
+    bytes: u64,
+}
+
+/// The part that was given from its beginning, and is not forgotten.
+#[derive(Debug)]
+struct Begun {
+    after: u64,
+    upto: u64,
+    times: u32,
+}
+
+/// What there is of a part.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// All of it.
+    Sorted(Arc<Sorted>),
+    /// Nothing: it is to be sorted, in so many bytes.
+    Nothing(u64),
+}
+
+impl Sorting {
+    pub(super) fn new(most_bytes: u64) -> Self {
+        let state = State { most_bytes, bytes: most_bytes, held: None, begun: None };
+        Self { turn: Arc::default(), state: Mutex::new(state) }
+    }
+
+    /// One at a time sorts; who comes later finds what was sorted meanwhile.
+    pub(super) async fn turn(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.turn).lock_owned().await
+    }
+
+    /// Where nothing is found nothing is held any more.
+    pub(super) fn find(&self, span: Span) -> Found {
+        let mut state = self.state();
+        // Who is in the middle of it goes on, whatever bound is in force now.
+        let most = if span.behind.is_none() { state.bytes } else { u64::MAX };
+        state.held.take_if(|held| !held.sorted.is_of(span.after, span.upto) || held.bytes > most);
+        state.held.as_ref().map_or(Found::Nothing(state.bytes), |held| Found::Sorted(Arc::clone(&held.sorted)))
+    }
+
+    /// `sorted` is what was made within `bytes`.
+    pub(super) fn hold(&self, sorted: &Arc<Sorted>, bytes: u64) {
+        self.state().held = Some(Held { sorted: Arc::clone(sorted), bytes });
+    }
+
+    /// Records of `span` are given from `sorted`; whether more of them is `left`.
+    pub(super) fn gave(&self, span: Span, sorted: &Arc<Sorted>, left: bool) {
+        let mut state = self.state();
+        if span.behind.is_none() {
+            state.began(span.after, sorted.upto());
+        }
+        if !left {
+            state.held.take_if(|held| Arc::ptr_eq(&held.sorted, sorted));
+        }
+    }
+
+    /// Everything up to `upto` is forgotten: whoever wanted it by meter has it, or another leader has had it.
+    pub(super) fn forgotten(&self, upto: u64) {
+        let mut state = self.state();
+        state.held.take_if(|held| held.sorted.upto() <= upto);
+        if state.begun.take_if(|begun| begun.upto <= upto).is_some() {
+            state.bytes = state.bytes.saturating_mul(2).min(state.most_bytes);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing is half done in it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    #[cfg(test)]
+    pub(super) fn held(&self) -> Option<Arc<Sorted>> {
+        self.state().held.as_ref().map(|held| Arc::clone(&held.sorted))
+    }
+}
+
+impl State {
+    fn began(&mut self, after: u64, upto: u64) {
+        let before = self.begun.take().filter(|begun| begun.after == after).map_or(0, |begun| begun.times);
+        let times = before.saturating_add(1);
+        if times >= BEGINNINGS {
+            let least = self.most_bytes / LEAST_OF_MOST;
+            self.bytes = (self.bytes / 2).max(least);
+            tracing::info!(after, upto, times, next_bytes = self.bytes, "a part of the backlog is given once more");
+        }
+        self.begun = Some(Begun { after, upto, times });
+    }
+}
