@@ -142,9 +142,9 @@ impl LogStore {
             let flushed = self.flushed(Told::Waiter(sender));
             change(&mut wal).and_then(|_| wal.flush(true, Some(flushed))).map_err(|error| self.because(error))?;
         }
-        flushed
-            .await
-            .unwrap_or_else(|_| Err(io::Error::other("the log's writing thread has stopped: restart the node")))
+        // A failed write ends the writing thread, and nobody is told of what still waited for it.
+        let gone = || self.because(io::Error::other("the log's writing thread has stopped: restart the node"));
+        flushed.await.unwrap_or_else(|_| Err(gone()))
     }
 
     fn flushed(&self, told: Told) -> Flushed {
