@@ -17,6 +17,8 @@ use super::{DatabaseError, text};
 
 /// Bytes of one packet of a file, at most; more makes it no faster.
 const PACKET_BYTES: usize = 256 << 10;
+/// Bytes a file is believed to become after its first row, at most.
+const EXPECTED_BYTES: usize = 8 << 20;
 /// Error numbers of a server that takes no file from its client.
 const NO_FILES: [u16; 3] = [1148, 3948, 4166];
 
@@ -41,7 +43,8 @@ impl Insert {
         }
     }
 
-    /// Of each column, whether some row has a value in it. The others are NULL without being read by the server.
+    /// Of each column, whether some row has a value in it. The others become their default without being read by the server:
+    /// of a column that may have no value that is NULL.
     fn sent(&self, rows: &[&RecordRow<'_>]) -> Vec<bool> {
         let mut sent = vec![false; self.columns.len()];
         for row in rows {
@@ -88,7 +91,7 @@ fn file(rows: &[&RecordRow<'_>], sent: &[bool], packet_bytes: usize) -> Vec<Byte
         file.push(b'\n');
         // The others are about as long.
         if from == 0 {
-            file.reserve((file.len() + file.len() / 8) * left);
+            file.reserve((file.len() + file.len() / 8).saturating_mul(left).min(EXPECTED_BYTES));
         }
     }
     let (mut rest, mut packets) = (Bytes::from(file), Vec::new());
@@ -130,6 +133,10 @@ mod tests {
         for flavour in [Flavour::MariaDb, Flavour::MySql] {
             assert!(READINGS.load_statement(flavour, &sent).ends_with(&format!("({named})")), "no word of `extra`");
         }
+        let with_extra: Vec<_> = rows::READING.iter().map(|column| ["meter_id", "extra"].contains(column)).collect();
+        let load = |flavour| READINGS.load_statement(flavour, &with_extra);
+        assert!(load(Flavour::MariaDb).ends_with("(meter_id, extra)"));
+        assert!(load(Flavour::MySql).ends_with("(meter_id, @extra) SET extra = CONVERT(@extra USING utf8mb4)"));
         let whole = b"1\t19700101000000\t1\t19700101000000\t0\t0\t0\t5\t\\N\t0\t0\t\ta\\\t\t0\n\
                       2\t19700101000000\t1\t19700101000000\t0\t0\t0\t\\N\t5\t0\t0\t\ta\\\t\t0\n";
         for limit in [1, 7, whole.len() - 1, whole.len(), usize::MAX] {

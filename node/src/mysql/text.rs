@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   statement   (7,'2026-11-23 09:00:00.000',1,..,x'6800',NULL)
-//!   file        7 TAB 20261123090000.5 TAB 1 TAB .. TAB \N LF      \ TAB LF NUL inside a cell go after a backslash
+//!   file        7 TAB 20261123090000.500 TAB 1 TAB .. TAB \N LF      \ TAB LF NUL inside a cell go after a backslash
 //! ```
 //!
 //! Promises: every byte comes out as it went in, whatever it is; nothing is allocated for a cell. Refuses: knowing any

@@ -190,6 +190,33 @@ async fn every_writer_leaves_the_same_rows_whatever_bytes_are_in_them() {
     assert_eq!(raw, ["0"]);
 }
 
+/// How often the connections of `database` did `what`.
+async fn times(database: &mut Database, what: &str) -> u64 {
+    let mut times = 0;
+    for session in std::iter::once(&mut database.session).chain(&mut database.beside) {
+        let found = session.ask(format!("SHOW SESSION STATUS LIKE '{what}'")).await.unwrap().remove(0);
+        times += mysql_async::from_row::<(String, String)>(found).1.parse::<u64>().unwrap();
+    }
+    times
+}
+
+#[tokio::test]
+async fn a_file_is_taken_as_it_is_whatever_bytes_are_in_it() {
+    let Some(place) = Place::shared().await else { return };
+    let mut database = place.migrated().await;
+    let writers = place.writers().await;
+    let Some(files) = writers.into_iter().find(|writer| writer.files) else { return };
+    database.use_writer(files);
+    // Also one with all columns, one without most of them, and moments with and without thousandths.
+    for batch in [odd_readings(), vec![reading(1, NINE, 1), reading(1, NINE + 500, 2), reading(1, NINE + QUARTER, 3)]] {
+        let before = (times(&mut database, "Com_load").await, times(&mut database, "Com_rollback").await);
+        let batch: Vec<_> = batch.iter().collect();
+        assert_eq!(database.write_knowing(&batch, |_| true).await.unwrap(), all(batch.len() as u64));
+        let after = (times(&mut database, "Com_load").await, times(&mut database, "Com_rollback").await);
+        assert!(after.0 > before.0 && after.1 == before.1, "{before:?} {after:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_column_that_only_the_last_row_has_arrives_and_one_that_none_has_is_null() {
     let Some(place) = Place::shared().await else { return };
