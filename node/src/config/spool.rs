@@ -36,7 +36,7 @@ settings!(
         /// Bytes in one pull of the leader, and in one record, at most.
         pull_bytes: ByteSize = ByteSize::mib(4),
         /// Records of a backlog that are sorted by meter for the leader at once, at most; a new leader is given all of them
-        /// again, or half of them where two were not enough. 0: a backlog is given as it came.
+        /// again, or half of them where two leaders did not get through. 0: a backlog is given as it came.
         sorted_bytes: ByteSize = ByteSize::mib(256),
         /// A pull waits for the first record this long, at most.
         #[serde(with = "humantime_serde")]

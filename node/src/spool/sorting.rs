@@ -1,15 +1,20 @@
 //! What is held of a backlog by meter, and how much of it is sorted at once.
 //!
 //! ```text
-//!   begun  1st time  given ........ gone      bytes
-//!          2nd time  given ..... gone           |      who leads may change once while a part is written
-//!          3rd time  given ...                  | / 2  a part has to be shorter than a time of leading
-//!          forgotten in whole                   | * 2  up to `spool.sorted_bytes`
+//!   given  1st leader  begun, gone on with ... gone            bytes
+//!          2nd leader  begun, gone on with . gone                | / 2  a part has to be shorter than a time of leading
+//!          3rd leader  begun, half of it, gone on with ..        | / 2
+//!          forgotten in whole                                    | * 2  up to `spool.sorted_bytes`
 //! ```
 //!
-//! Promises: leaders that last shorter than a part takes to be written get on in the end; two sorted parts are never in memory
-//! at once. Refuses: reading records.
+//! A leader pulls some records by their order before it begins a part, and begins the next one before the last is forgotten:
+//! a beginning anywhere in a part that was given says that who was given it is gone. One that was begun and never gone on
+//! with says nothing: its answer was lost.
+//!
+//! Promises: leaders that last shorter than a part takes to be written get on in the end; no two sorted parts are held at
+//! once. Refuses: reading records.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::OwnedMutexGuard;
@@ -17,8 +22,8 @@ use tokio::sync::OwnedMutexGuard;
 use super::Span;
 use super::sorted::Sorted;
 
-/// How often a part may be begun before the next beginning is of half as much.
-const BEGINNINGS: u32 = 2;
+/// How often a part may be gone on with before the next beginning is of half as much.
+const TIMES: u32 = 2;
 /// The least that is sorted at once is such a part of the most.
 const LEAST_OF_MOST: u64 = 256;
 
@@ -35,7 +40,8 @@ struct State {
     bytes: u64,
     // What was given in part, so that the next pull need not sort again.
     held: Option<Held>,
-    begun: Option<Begun>,
+    // Parts that were begun and are not forgotten, oldest first.
+    begun: VecDeque<Begun>,
 }
 
 #[derive(Debug)]
@@ -45,11 +51,13 @@ struct Held {
     bytes: u64,
 }
 
-/// The part that was given from its beginning, and is not forgotten.
 #[derive(Debug)]
 struct Begun {
     after: u64,
     upto: u64,
+    // Whether more of it was given after its beginning.
+    is_gone_on_with: bool,
+    // How often that was so, with those that were begun within it.
     times: u32,
 }
 
@@ -64,7 +72,7 @@ pub(super) enum Found {
 
 impl Sorting {
     pub(super) fn new(most_bytes: u64) -> Self {
-        let state = State { most_bytes, bytes: most_bytes, held: None, begun: None };
+        let state = State { most_bytes, bytes: most_bytes, held: None, begun: VecDeque::new() };
         Self { turn: Arc::default(), state: Mutex::new(state) }
     }
 
@@ -92,6 +100,8 @@ impl Sorting {
         let mut state = self.state();
         if span.behind.is_none() {
             state.began(span.after, sorted.upto());
+        } else {
+            state.went_on(span.after, sorted.upto());
         }
         if !left {
             state.held.take_if(|held| Arc::ptr_eq(&held.sorted, sorted));
@@ -102,7 +112,9 @@ impl Sorting {
     pub(super) fn forgotten(&self, upto: u64) {
         let mut state = self.state();
         state.held.take_if(|held| held.sorted.upto() <= upto);
-        if state.begun.take_if(|begun| begun.upto <= upto).is_some() {
+        let begun = state.begun.len();
+        state.begun.retain(|begun| begun.upto > upto);
+        if state.begun.len() < begun {
             state.bytes = state.bytes.saturating_mul(2).min(state.most_bytes);
         }
     }
@@ -120,13 +132,24 @@ impl Sorting {
 
 impl State {
     fn began(&mut self, after: u64, upto: u64) {
-        let before = self.begun.take().filter(|begun| begun.after == after).map_or(0, |begun| begun.times);
-        let times = before.saturating_add(1);
-        if times >= BEGINNINGS {
-            let least = self.most_bytes / LEAST_OF_MOST;
+        let within = |begun: &&Begun| begun.after <= after && after < begun.upto;
+        let times = self.begun.iter().find(within).map_or(0, |begun| begun.times);
+        self.begun.retain(|begun| begun.upto <= after);
+        self.begun.push_back(Begun { after, upto, is_gone_on_with: false, times });
+    }
+
+    fn went_on(&mut self, after: u64, upto: u64) {
+        let Some(begun) = self.begun.iter_mut().find(|begun| begun.after == after) else { return };
+        begun.upto = upto;
+        if std::mem::replace(&mut begun.is_gone_on_with, true) {
+            return;
+        }
+        begun.times = begun.times.saturating_add(1);
+        if begun.times >= TIMES {
+            let least = (self.most_bytes / LEAST_OF_MOST).max(1);
             self.bytes = (self.bytes / 2).max(least);
+            let times = begun.times;
             tracing::info!(after, upto, times, next_bytes = self.bytes, "a part of the backlog is given once more");
         }
-        self.begun = Some(Begun { after, upto, times });
     }
 }

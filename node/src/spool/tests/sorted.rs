@@ -76,8 +76,11 @@ proptest! {
                     spool.acknowledge(spool.id(), forgotten).await.unwrap();
                 }
                 if disturb {
-                    // Another leader, at its beginning.
-                    spool.pull_sorted(Span { after: 0, upto: last, behind: None }, 1, u64::MAX, LONG).await.unwrap();
+                    // Another leader, at its beginning, and in the middle.
+                    let after = if given.len() % 2 == 0 { 0 } else { after };
+                    let begun = Span { after, upto: last, behind: None };
+                    let Rest { last, .. } = spool.pull_sorted(begun, 1, u64::MAX, LONG).await.unwrap().sorted.unwrap();
+                    spool.pull_sorted(Span { behind: last, ..begun }, 1, u64::MAX, LONG).await.unwrap();
                 }
             }
             assert!(given.is_sorted() && given.windows(2).all(|pair| pair[0] != pair[1]), "{given:?}");
@@ -168,52 +171,87 @@ async fn a_pull_by_meter_counts_only_for_the_spool_it_names_and_where_the_node_s
     assert_eq!((given(&reply), reply.sorted_upto), (vec![1, 2], 0));
 }
 
-/// One time of leading: from the first record that is not forgotten, so many pulls of ten records. The last sequence of the
-/// part it began, and whether it came in whole.
-async fn lead(spool: &Spool, last: u64, pulls: usize) -> (u64, bool) {
+/// One time of leading: five records by sequence, which are acknowledged, then so many pulls of ten by meter; a part is
+/// acknowledged when the next is begun. How many records the parts have that were begun.
+async fn lead(spool: &Spool, last: u64, pulls: usize) -> Vec<u64> {
     let forgotten = last - spool.pull(0, 0, 0, Duration::ZERO).await.unwrap().backlog_records;
-    let mut span = Span { after: forgotten, upto: last, behind: None };
+    let first = spool.pull(forgotten, 5, u64::MAX, Duration::ZERO).await.unwrap();
+    let Some((after, _)) = first.records.last() else { return Vec::new() };
+    spool.acknowledge(spool.id(), *after).await.unwrap();
+    let mut span = Span { after: *after, upto: last, behind: None };
+    let (mut begun, mut whole) = (Vec::new(), None);
     for _ in 0..pulls {
-        let Rest { upto, left, last } = spool.pull_sorted(span, 10, u64::MAX, LONG).await.unwrap().sorted.unwrap();
-        if !left {
-            spool.acknowledge(spool.id(), upto).await.unwrap();
-            return (upto, true);
+        let Rest { upto, left, last: behind } =
+            spool.pull_sorted(span, 10, u64::MAX, LONG).await.unwrap().sorted.unwrap();
+        if span.behind.is_none() {
+            begun.push(upto - span.after);
+            if let Some(upto) = whole.take() {
+                spool.acknowledge(spool.id(), upto).await.unwrap();
+            }
         }
-        span = Span { upto, behind: last, ..span };
+        span = Span { upto, behind, ..span };
+        if !left {
+            whole = Some(upto);
+            span = Span { after: upto, upto: last, behind: None };
+        }
+        if span.after == last {
+            spool.acknowledge(spool.id(), last).await.unwrap();
+            break;
+        }
     }
-    (span.upto, false)
+    begun
+}
+
+fn about(found: &[u64], expected: &[u64]) -> bool {
+    found.len() == expected.len() && found.iter().zip(expected).all(|(found, expected)| found.abs_diff(*expected) < 4)
+}
+
+fn of_many_meters() -> Vec<(u64, u64)> {
+    (0..LAST).map(|n| (n % 60, n / 60)).collect()
 }
 
 #[tokio::test]
-async fn a_part_is_begun_twice_in_whole_and_then_in_half_and_what_gets_on_grows_again() {
+async fn a_part_is_given_twice_and_then_half_of_it_and_what_gets_on_grows_again() {
     let dir = tempfile::tempdir().unwrap();
     let config = config::Spool { sorted_bytes: ByteSize::kib(16), ..config::Spool::default() };
-    let records: Vec<_> = (0..LAST).map(|n| (n % 60, n / 60)).collect();
-    let spool = holding(dir.path(), &config, &records).await;
-    let (whole, _) = lead(&spool, LAST, 1).await;
-    assert_eq!(lead(&spool, LAST, 1).await, (whole, false), "one leader may be lost");
-    let (half, _) = lead(&spool, LAST, 1).await;
-    assert!(half.abs_diff(whole / 2) < 3, "{half} of {whole}");
-    let (quarter, is_whole) = lead(&spool, LAST, usize::MAX).await;
-    assert!(is_whole && quarter.abs_diff(half / 2) < 3, "{quarter} of {half}");
-    let (second, _) = lead(&spool, LAST, usize::MAX).await;
-    let (third, _) = lead(&spool, LAST, usize::MAX).await;
-    let (fourth, _) = lead(&spool, LAST, usize::MAX).await;
-    let sizes = [second - quarter, third - second, fourth - third];
-    assert!(sizes[1].abs_diff(half) < 3 && sizes[2].abs_diff(whole) < 3, "{sizes:?} after {quarter}");
+    let spool = holding(dir.path(), &config, &of_many_meters()).await;
+    let whole = lead(&spool, LAST, 2).await[0];
+    let second = lead(&spool, LAST, 2).await;
+    assert!(about(&second, &[whole]), "one leader may be lost: {second:?} after {whole}");
+    let third = lead(&spool, LAST, 2).await;
+    assert!(about(&third, &[whole / 2]), "{third:?} after {whole}");
+    let fourth = lead(&spool, LAST, 2).await;
+    assert!(about(&fourth, &[whole / 4]), "{fourth:?} after {whole}");
+    // The one after it is begun before it is known that it got on.
+    let rest = lead(&spool, LAST, usize::MAX).await;
+    assert!(about(&rest[..5], &[whole / 8, whole / 16, whole / 8, whole / 4, whole / 2]), "{rest:?} after {whole}");
+    assert!(
+        rest.len() > 6 && rest[5..rest.len() - 1].iter().all(|size| size.abs_diff(whole) < 4),
+        "{rest:?} after {whole}"
+    );
+}
+
+#[tokio::test]
+async fn a_part_whose_beginning_was_asked_for_again_is_as_large_as_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config::Spool { sorted_bytes: ByteSize::kib(16), ..config::Spool::default() };
+    let spool = holding(dir.path(), &config, &of_many_meters()).await;
+    let whole = lead(&spool, LAST, 1).await;
+    for _ in 0..5 {
+        assert!(about(&lead(&spool, LAST, 1).await, &whole));
+    }
 }
 
 #[tokio::test]
 async fn leaders_that_last_shorter_than_a_part_takes_get_on() {
     let dir = tempfile::tempdir().unwrap();
     let config = config::Spool { sorted_bytes: ByteSize::kib(16), ..config::Spool::default() };
-    let records: Vec<_> = (0..LAST).map(|n| (n % 60, n / 60)).collect();
-    let spool = holding(dir.path(), &config, &records).await;
+    let spool = holding(dir.path(), &config, &of_many_meters()).await;
     let mut leaders = 0;
     while spool.pull(0, 0, 0, Duration::ZERO).await.unwrap().backlog_records > 0 {
         leaders += 1;
-        assert!(leaders < 200, "no end");
-        lead(&spool, LAST, 5).await;
+        lead(&spool, LAST, 12).await;
+        assert!(leaders < 100, "five records a leader are not what getting on means");
     }
-    assert!(leaders > LAST / 50, "each of {leaders} was given 50 records at most");
+    assert!(leaders > LAST / 125, "{leaders} leaders were given 125 records each");
 }
