@@ -2,41 +2,71 @@
 //!
 //! The test starts itself again as a child whose files cannot grow.
 
-#![allow(clippy::unwrap_used, reason = "a test may stop")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop")]
 #![allow(clippy::disallowed_methods, reason = "a test has processes")]
 
 mod common;
 
 use std::path::Path;
+use std::pin::Pin;
 use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Wake, Waker};
 
-use common::disk::open;
-use futures::future::join_all;
+use common::disk::{entry, open};
 use openraft::RaftLogReader;
-use openraft::storage::RaftLogStorage;
+use openraft::storage::{RaftLogStorage, RaftLogStorageExt};
+use raft_store::LogStore;
 use raft_store::types::Vote;
 
 /// Tells the child its folder.
 const FOLDER: &str = "HEARTH_FULL_FOLDER";
 /// No file of the child can be larger, bytes.
 const ROOM: u64 = 4096;
-/// More than there is room for.
-const VOTES: u64 = 1_000;
+/// More changes than there is room for, and fewer than the log lets wait.
+const CHANGES: u64 = 400;
+
+/// Whoever is to be woken waits until it is open: the writing thread, that is.
+struct Gate(Mutex<()>);
+
+impl Wake for Gate {
+    fn wake(self: Arc<Self>) {
+        drop(self.0.lock());
+    }
+}
+
+/// Votes and entries in turn.
+async fn change(mut log: LogStore, number: u64) -> Result<(), String> {
+    if number.is_multiple_of(2) {
+        log.save_vote(&Vote::new(number, 1)).await.map_err(|error| error.to_string())
+    } else {
+        log.blocking_append([entry(1, number / 2)]).await.map_err(|error| error.to_string())
+    }
+}
 
 #[test]
 #[ignore = "the child of the other test"]
 fn child() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let log = open(Path::new(&folder));
-    let vote = |term| {
-        let mut log = log.clone();
-        async move { log.save_vote(&Vote::new(term, 1)).await }
-    };
-    // All of them wait before the first is told.
-    let saved = futures::executor::block_on(join_all((1..=VOTES).map(vote)));
-    for (saved, term) in saved.into_iter().zip(1..) {
-        match saved {
-            Ok(()) => println!("\nsaved {term}"),
+    let gate = Arc::new(Gate(Mutex::new(())));
+    let closed = gate.0.lock().unwrap();
+    let waker = Waker::from(Arc::clone(&gate));
+    let mut changes: Vec<(Pin<Box<dyn Future<Output = _>>>, _)> = Vec::new();
+    for number in 0..CHANGES {
+        let mut change: Pin<Box<dyn Future<Output = _>>> = Box::pin(change(log.clone(), number));
+        let early = change.as_mut().poll(&mut Context::from_waker(&waker));
+        changes.push((change, early));
+    }
+    println!("\nwaiting {}", changes.iter().filter(|(_, early)| early.is_pending()).count());
+    drop(closed);
+    for ((change, early), number) in changes.into_iter().zip(0..) {
+        let done = match early {
+            std::task::Poll::Ready(done) => done,
+            std::task::Poll::Pending => futures::executor::block_on(change),
+        };
+        match done {
+            Ok(()) => println!("\nsaved {number}"),
             Err(error) => println!("\nfailed {error}"),
         }
     }
@@ -55,14 +85,17 @@ async fn everybody_who_waits_behind_a_write_that_failed_is_told_why() {
         .output()
         .unwrap();
     let said = String::from_utf8(child.stdout).unwrap();
-    let failed: Vec<_> = said.lines().filter_map(|line| line.strip_prefix("failed ")).collect();
-    let saved: Vec<u64> = said.lines().filter_map(|line| line.strip_prefix("saved ")?.parse().ok()).collect();
-    assert_eq!((failed.len() + saved.len()) as u64, VOTES, "{said}{}", String::from_utf8_lossy(&child.stderr));
-    assert!(failed.len() > 100, "{saved:?}");
+    let told = |what: &str| -> Vec<&str> { said.lines().filter_map(|line| line.strip_prefix(what)).collect() };
+    let (waiting, failed) = (told("waiting "), told("failed "));
+    let saved: Vec<u64> = told("saved ").iter().map(|number| number.parse().unwrap()).collect();
+    assert_eq!((failed.len() + saved.len()) as u64, CHANGES, "{said}{}", String::from_utf8_lossy(&child.stderr));
+    assert!(waiting[0].parse::<u64>().unwrap() > CHANGES * 3 / 4, "{waiting:?} of them waited");
+    assert!(failed.len() as u64 > CHANGES / 2, "{saved:?}");
     for error in failed {
         assert!(error.contains("os error 27"), "{error}");
     }
-    assert!(!saved.is_empty() && saved.iter().copied().eq(1..=saved.len() as u64), "{saved:?}");
+    assert!(saved.len() > 2 && saved.iter().copied().eq(0..saved.len() as u64), "{saved:?}");
     let vote = open(folder.path()).read_vote().await.unwrap();
-    assert!(vote >= saved.last().map(|term| Vote::new(*term, 1)), "{vote:?} of {saved:?}");
+    let last = saved.iter().rfind(|number| number.is_multiple_of(2));
+    assert!(vote >= last.map(|term| Vote::new(*term, 1)), "{vote:?} of {saved:?}");
 }

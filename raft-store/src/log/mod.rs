@@ -137,26 +137,23 @@ impl LogStore {
     /// Makes one change and returns when it is on the disk.
     async fn durably<T>(&self, change: impl FnOnce(&mut RaftLog<Wal>) -> io::Result<T> + Send) -> io::Result<()> {
         let (sender, flushed) = oneshot::channel();
-        {
-            let mut wal = self.wal();
-            let flushed = self.flushed(Told::Waiter(sender));
-            change(&mut wal).and_then(|_| wal.flush(true, Some(flushed))).map_err(|error| self.because(error))?;
-        }
-        // A failed write ends the writing thread, and nobody is told of what still waited for it.
-        let gone = || self.because(io::Error::other("the log's writing thread has stopped: restart the node"));
-        flushed.await.unwrap_or_else(|_| Err(gone()))
+        self.hand_over(Told::Waiter(sender), change)?;
+        let stopped = |_| Err(io::Error::other("the log's writing thread has stopped: restart the node"));
+        flushed.await.unwrap_or_else(stopped).map_err(|error| self.because(&self.wal(), error))
     }
 
-    fn flushed(&self, told: Told) -> Flushed {
-        Flushed { told, cause: Arc::clone(&self.cause) }
+    /// Makes one change; `told` is told when it is on the disk.
+    fn hand_over<T>(&self, told: Told, change: impl FnOnce(&mut RaftLog<Wal>) -> io::Result<T>) -> io::Result<()> {
+        let mut wal = self.wal();
+        let flushed = || Some(Flushed::new(told, &self.cause));
+        let handed_over = change(&mut wal).and_then(|_| wal.flush(true, flushed()));
+        handed_over.map_err(|error| self.because(&wal, error))
     }
 
-    /// `error`, or what it follows from.
-    fn because(&self, error: io::Error) -> io::Error {
-        match self.cause.get() {
-            Some(cause) => io::Error::other(format!("the log cannot be written: {cause}")),
-            None => error,
-        }
+    /// `error`, or what it follows from: the write that failed first, also where nobody was to be told of that one.
+    fn because(&self, wal: &RaftLog<Wal>, error: io::Error) -> io::Error {
+        let cause = self.cause.get().cloned().or_else(|| wal.wait_worker_idle().err().map(|cause| cause.to_string()));
+        cause.map_or(error, |cause| io::Error::other(format!("the log cannot be written: {cause}")))
     }
 
     /// Entries from `start` on, before `end`; the first always, the others within `bytes`.
@@ -315,9 +312,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         I::IntoIter: OptionalSend,
     {
         let sealed = entries.into_iter().map(|entry| seal_entry(&entry)).collect::<io::Result<Vec<_>>>()?;
-        let mut wal = self.wal();
-        let flushed = self.flushed(Told::Raft(callback));
-        wal.append(sealed).and_then(|_| wal.flush(true, Some(flushed))).map_err(|error| self.because(error))
+        self.hand_over(Told::Raft(callback), |wal| wal.append(sealed))
     }
 
     async fn truncate_after(&mut self, last: Option<LogId>) -> io::Result<()> {

@@ -135,10 +135,11 @@ fn read_envelope<R: Read>(mut reader: R, kind: Kind) -> io::Result<Vec<u8>> {
 /// Why the first write failed that did: what fails after it names only what follows from it.
 pub(super) type Cause = Arc<OnceLock<String>>;
 
-/// Who is told that a write is durable.
+/// Who is told that a write is durable, or that it never will be: also where the writing thread ended before it.
 pub(super) struct Flushed {
-    pub(super) told: Told,
-    pub(super) cause: Cause,
+    // Absent once told.
+    told: Option<Told>,
+    cause: Cause,
 }
 
 pub(super) enum Told {
@@ -148,15 +149,35 @@ pub(super) enum Told {
     Waiter(oneshot::Sender<io::Result<()>>),
 }
 
+impl Flushed {
+    pub(super) fn new(told: Told, cause: &Cause) -> Self {
+        Self { told: Some(told), cause: Arc::clone(cause) }
+    }
+
+    fn tell(&mut self, result: io::Result<()>) {
+        match self.told.take() {
+            Some(Told::Raft(callback)) => callback.io_completed(result),
+            // A waiter that has gone no longer cares.
+            Some(Told::Waiter(sender)) => drop(sender.send(result)),
+            None => {}
+        }
+    }
+}
+
 impl raft_log::Callback for Flushed {
-    fn send(self, result: io::Result<()>) {
+    fn send(mut self, result: io::Result<()>) {
         if let Err(error) = &result {
             self.cause.get_or_init(|| error.to_string());
         }
-        match self.told {
-            Told::Raft(callback) => callback.io_completed(result),
-            // A waiter that has gone no longer cares.
-            Told::Waiter(sender) => drop(sender.send(result)),
-        }
+        self.tell(result);
+    }
+}
+
+/// A failed write ends the writing thread, and with it what waits behind that write.
+impl Drop for Flushed {
+    fn drop(&mut self) {
+        let why = self.cause.get().map_or("its writing thread has stopped", String::as_str);
+        let error = io::Error::other(format!("the log cannot be written: {why}"));
+        self.tell(Err(error));
     }
 }
