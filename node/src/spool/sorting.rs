@@ -8,11 +8,11 @@
 //! ```
 //!
 //! A leader pulls some records by their order before it begins a part, and begins the next one before the last is forgotten:
-//! a beginning anywhere in a part that was given says that who was given it is gone. One that was begun and never gone on
-//! with says nothing: its answer was lost.
+//! a beginning anywhere in a part that was given is taken as another leader's. A part that was begun and never gone on with
+//! says nothing: its answer was lost. Two leaders at once may count once too often or too seldom, which the next parts mend.
 //!
-//! Promises: leaders that last shorter than a part takes to be written get on in the end; no two sorted parts are held at
-//! once. Refuses: reading records.
+//! Promises: while the node runs, leaders that last shorter than a part takes to be written get on in the end, if each lasts
+//! for a few writes; no two sorted parts are held at once. Refuses: reading records.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -85,9 +85,9 @@ impl Sorting {
     pub(super) fn find(&self, span: Span) -> Found {
         let mut state = self.state();
         // Who is in the middle of it goes on, whatever bound is in force now.
-        let most = if span.behind.is_none() { state.bytes } else { u64::MAX };
-        state.held.take_if(|held| !held.sorted.is_of(span.after, span.upto) || held.bytes > most);
-        state.held.as_ref().map_or(Found::Nothing(state.bytes), |held| Found::Sorted(Arc::clone(&held.sorted)))
+        let bytes = if span.behind.is_none() { state.bytes } else { state.most_bytes };
+        state.held.take_if(|held| !held.sorted.is_of(span.after, span.upto) || held.bytes > bytes);
+        state.held.as_ref().map_or(Found::Nothing(bytes), |held| Found::Sorted(Arc::clone(&held.sorted)))
     }
 
     /// `sorted` is what was made within `bytes`.
@@ -101,7 +101,7 @@ impl Sorting {
         if span.behind.is_none() {
             state.began(span.after, sorted.upto());
         } else {
-            state.went_on(span.after, sorted.upto());
+            state.went_on(span.after);
         }
         if !left {
             state.held.take_if(|held| Arc::ptr_eq(&held.sorted, sorted));
@@ -138,9 +138,8 @@ impl State {
         self.begun.push_back(Begun { after, upto, is_gone_on_with: false, times });
     }
 
-    fn went_on(&mut self, after: u64, upto: u64) {
+    fn went_on(&mut self, after: u64) {
         let Some(begun) = self.begun.iter_mut().find(|begun| begun.after == after) else { return };
-        begun.upto = upto;
         if std::mem::replace(&mut begun.is_gone_on_with, true) {
             return;
         }
@@ -148,7 +147,7 @@ impl State {
         if begun.times >= TIMES {
             let least = (self.most_bytes / LEAST_OF_MOST).max(1);
             self.bytes = (self.bytes / 2).max(least);
-            let times = begun.times;
+            let Begun { upto, times, .. } = *begun;
             tracing::info!(after, upto, times, next_bytes = self.bytes, "a part of the backlog is given once more");
         }
     }
