@@ -57,6 +57,10 @@ settings!(
         /// Rows that are sorted before they are written, at most, some 400 bytes each: rows of one meter side by side are less
         /// work for the server.
         gather_rows: usize = 240_000,
+        /// How long a write of what waits is to take, about: as many rows are sorted and written at once as the server takes in
+        /// that time. What is fresh waits as long for what is written of a backlog.
+        #[serde(with = "humantime_serde")]
+        gather_time: Duration = Duration::from_secs(2),
         /// Pulls of one node that wait to be written, at most.
         pulls_ahead: usize = 20,
         /// Pulls of fresh readings of one node that wait to be written beside a backlog, at most; it has places of its own.

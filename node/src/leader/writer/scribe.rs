@@ -11,7 +11,7 @@
 //!
 //! Promises: a batch leaves only by being committed, and its spool forgets it only after the newest readings that came with
 //! it are told: who is stopped between the two leaves all of it to be written again. Copies of the registry never keep
-//! readings waiting for a person. Refuses: more of what was written than the last reading of each meter.
+//! readings waiting for a person; what is fresh waits for one write, which takes about `mysql.gather_time`. Refuses: more of what was written than the last reading of each meter.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -33,8 +33,10 @@ use crate::cluster::board::Board;
 use crate::config::{self, Config};
 use crate::metrics::Metrics;
 use crate::mysql::{Database, DatabaseError, Strange, Written};
+use pace::Pace;
 use report::Report;
 
+mod pace;
 mod report;
 
 pub(super) struct Scribe {
@@ -49,6 +51,7 @@ pub(super) struct Scribe {
     newest: Newest,
     pending: Option<Pending>,
     untold: Untold,
+    pace: Pace,
     pause: Duration,
 }
 
@@ -102,8 +105,8 @@ impl Scribe {
     ) -> Self {
         let (rules, config) = ((&config.sanity).into(), config.mysql.clone());
         let (report, projector, pause) = (Report::new(board, backlog), Projector::default(), config.retry_min);
-        let (newest, pending, untold) = (Newest::default(), None, Untold::default());
-        Self { config, rules, metrics, report, batches, jobs, applied, projector, newest, pending, untold, pause }
+        let (newest, pending, untold, pace) = (Newest::default(), None, Untold::default(), Pace::new(&config));
+        Self { config, rules, metrics, report, batches, jobs, applied, projector, newest, pending, untold, pace, pause }
     }
 
     /// Writes until `stop`; what is under way then is taken back by the server, or pulled again by the next leader.
@@ -156,13 +159,14 @@ impl Scribe {
         let mut next = Some(first);
         while let Some(batch) = next {
             pending.add(batch);
-            next = self.batches.take_within(lane, self.config.gather_rows.saturating_sub(pending.count()));
+            next = self.batches.take_within(lane, self.pace.rows().saturating_sub(pending.count()));
         }
         pending
     }
 
     async fn write_pending(&mut self, database: &mut Database) -> Result<(), DatabaseError> {
         if let Some(pending) = &mut self.pending {
+            let began = Instant::now();
             let mut records = in_order(&mut pending.batches);
             let unknown = self.newest.unknown(records.iter().map(|record| record.meter));
             let found = database.last_readings(&unknown).await?;
@@ -182,6 +186,7 @@ impl Scribe {
             self.newest.written_last_first(stored.clone().rev());
             let set_aside = written.rejected.len().saturating_add(pending.strange.len()) as u64;
             self.report.committed(stored, written.rows, set_aside);
+            self.pace.took(records.len(), began.elapsed());
             self.publish(written.rows, set_aside);
         }
         if self.is_latest_due() { self.tell_latest(database).await } else { Ok(()) }

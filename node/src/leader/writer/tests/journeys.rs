@@ -68,6 +68,37 @@ async fn a_reading_that_comes_while_a_backlog_is_drained_does_not_wait_for_its_e
 }
 
 #[tokio::test]
+async fn a_slow_server_is_given_so_little_of_a_backlog_at_once_that_what_is_fresh_waits_no_longer() {
+    let Some(place) = Place::shared().await else { return };
+    place.migrated().await;
+    place.sql("CREATE TRIGGER slow BEFORE INSERT ON reading FOR EACH ROW SET @slow = SLEEP(0.0005)").await;
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = Outbox::open(dir.path()).await;
+    let backlog: Vec<_> = (0..30_000).map(|n| reading(n, 0)).collect();
+    outbox.append(&backlog).await;
+    let slow =
+        Mysql { batch_rows: 500, gather_time: Duration::from_millis(500), lane_records: 5_000, ..place.config() };
+    let soon = Mysql { fresh_every: Duration::from_millis(50), ..slow };
+    let leader = Leader::start(&config(soon), &[&outbox]);
+    let mut commits = leader.board.commits(None);
+    // All that is pulled ahead waits by now.
+    for _ in 0..5_000 {
+        commits.next().await.unwrap();
+    }
+    let fresh = reading(99_999, 1);
+    outbox.append(std::slice::from_ref(&fresh)).await;
+    let mut before = 0;
+    while *commits.next().await.unwrap() != fresh {
+        before += 1;
+    }
+    assert!(before < 10_000, "{before} of the backlog were written first");
+    place.sql("DROP TRIGGER slow").await;
+    outbox.until_empty().await;
+    assert_stored(&place, &[backlog, vec![fresh]].concat()).await;
+    leader.stop().await;
+}
+
+#[tokio::test]
 async fn two_writers_at_once_and_a_new_one_later_leave_every_record_once() {
     let Some(place) = Place::shared().await else { return };
     let dir = tempfile::tempdir().unwrap();
